@@ -6,9 +6,10 @@
 
 namespace skysock {
 
-/// The value, or the operating error that kept it from being made (an errno or a resolver code).
+/// The value, or the operating error that kept it from being made (an errno or a resolver code). A
+/// dropped Result is found by clang-tidy (bugprone-unused-return-value knows std::expected).
 template <typename T>
-using Result [[nodiscard]] = std::expected<T, std::error_code>;
+using Result = std::expected<T, std::error_code>;
 
 using Failure = std::unexpected<std::error_code>;
 
