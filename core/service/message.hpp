@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include "core/base/block.hpp"
+#include "core/net/event.hpp"
+#include "core/net/types.hpp"
+
+namespace skysock {
+
+/// Pairs a request with its response; 0 means "no answer expected".
+using Session = std::int32_t;
+
+/// The protocol of a message, by skynet's public numbers (PTYPE_*).
+enum class MessageType : std::uint8_t { text = 0, response = 1, system = 4, socket = 6, error = 7 };
+
+/// Kinds of a socket message as services see them. Source: SKYNET_SOCKET_TYPE_*.
+enum class SocketMessageType : std::uint8_t {
+  data = 1,
+  connect = 2,
+  close = 3,
+  accept = 4,
+  error = 5,
+  udp = 6,
+  warning = 7,
+};
+
+/// The most text that a socket message carries (addresses, error texts); longer text is cut.
+inline constexpr std::size_t kSocketTextBytesMax = 128;
+
+/// One event of a socket on its way to a service. `data` is the payload (data) or text of at most
+/// kSocketTextBytesMax bytes, not terminated (connect, accept, error); empty otherwise.
+/// Source: struct skynet_socket_message.
+struct SocketMessage {
+  SocketMessageType type;
+  SocketId id = 0;
+  std::int64_t ud = 0;
+  Block data;
+};
+
+/// What a mailbox holds. Typed, so that dropping it frees its payload: no message of a dead service
+/// can leak.
+struct Message {
+  MessageType type = MessageType::text;
+  Session session = 0;
+  ServiceHandle source = 0;
+  std::variant<std::monostate, SocketMessage, Block> payload;
+};
+
+/// Turns an event of the reactor into the message its owner gets: source 0, session 0, type socket.
+/// The payload moves; text is cut at kSocketTextBytesMax. Cost: no allocation unless text is cut.
+/// Source: forward_message().
+Message forward_message(Event&& event);
+
+}  // namespace skysock
