@@ -7,12 +7,29 @@
 
 #include "core/base/block.hpp"
 #include "core/base/result.hpp"
+#include "core/net/connection_state.hpp"
 #include "core/net/event.hpp"
 #include "core/net/tuning.hpp"
 #include "core/net/types.hpp"
 #include "core/sys/syscalls.hpp"
 
 namespace skysock {
+
+/// What happened so far, read while the reactor runs: each figure is exact, together they are not a
+/// snapshot.
+struct SocketServerCounts {
+  std::uint64_t accepts = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t decode_errors = 0;
+  std::uint64_t stale_tokens = 0;     ///< Packets whose token named nothing.
+  std::uint64_t dropped_sends = 0;    ///< Payloads freed because the socket could not take them.
+  std::uint64_t stale_events = 0;     ///< Kernel events of a socket that was gone by then.
+  std::uint64_t refused_accepts = 0;  ///< Connections closed for want of a descriptor or a slot.
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  std::size_t slots_used = 0;
+  std::size_t payloads_parked = 0;  ///< Payloads still on their way to the reactor.
+};
 
 /// The socket server as services see it: every call reserves an id or writes a control packet, and
 /// the reactor does the rest. Thread safe, except poll(), which is the reactor thread's. Answers
@@ -61,6 +78,14 @@ class SocketServer {
   /// I/O events; events go to the sink. Returns false after exit(). Reactor thread only. Source:
   /// socket_server_poll().
   bool poll(int timeout_ms);
+
+  /// The state of `id` at some moment during the call; free when it is stale. Thread safe.
+  [[nodiscard]] State state(SocketId id) const;
+
+  [[nodiscard]] SocketServerCounts counts() const;
+
+  /// The write end of the control pipe, for harnesses that feed it raw bytes.
+  [[nodiscard]] int control_fd() const;
 
  private:
   struct Impl;

@@ -9,6 +9,7 @@
 #include "core/net/socket_server.hpp"
 #include "core/net/tuning.hpp"
 #include "core/service/message.hpp"
+#include "core/service/scheduler.hpp"
 #include "core/sys/linux.hpp"
 
 namespace skysock {

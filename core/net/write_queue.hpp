@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/base/block.hpp"
+#include "core/net/types.hpp"
+
+namespace skysock {
+
+/// The unsent bytes of one connection: a high and a low list of messages.
+///
+/// Order: high before low, each first-in first-out. Invariant: only the front of the high list may
+/// be partly sent, so nothing is ever put into the middle of a message: a low message that was cut
+/// moves to the (then empty) high list. Reactor thread only.
+class WriteQueue {
+ public:
+  /// Appends; the first message of an idle connection is high whatever it asked for. An empty
+  /// payload is dropped.
+  void push(Block payload, Priority priority);
+
+  [[nodiscard]] bool empty() const { return bytes_ == 0; }
+  /// Unsent bytes, the rest of a partly sent message included.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+  /// Describes the next bytes to send, in order; returns the used part of `into`. Requires:
+  /// !empty().
+  std::span<iovec> gather(std::span<iovec> into) const;
+
+  /// Says that the first `count` gathered bytes were sent. Requires: count <= what gather()
+  /// described.
+  void consume(std::size_t count);
+
+  /// Frees everything.
+  void clear();
+
+ private:
+  /// A first-in first-out list in one vector: `head` is the first live element.
+  struct List {
+    std::vector<Block> blocks;
+    std::size_t head = 0;
+    [[nodiscard]] bool empty() const { return head == blocks.size(); }
+    Block& front() { return blocks[head]; }
+    void pop();
+  };
+
+  List high_;
+  List low_;
+  std::size_t front_sent_ = 0;  ///< Bytes of high_'s front that are gone.
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace skysock

@@ -1,0 +1,46 @@
+#include "core/service/message.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace skysock {
+namespace {
+
+SocketMessageType type_of(EventKind kind) {
+  switch (kind) {
+    case EventKind::open:
+      return SocketMessageType::connect;
+    case EventKind::accept:
+      return SocketMessageType::accept;
+    case EventKind::data:
+      return SocketMessageType::data;
+    case EventKind::close:
+      return SocketMessageType::close;
+    case EventKind::error:
+      return SocketMessageType::error;
+  }
+  return SocketMessageType::error;
+}
+
+bool carries_text(SocketMessageType type) {
+  return type == SocketMessageType::connect || type == SocketMessageType::accept ||
+         type == SocketMessageType::error;
+}
+
+Block at_most(Block text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  return Block::copy_of(std::as_const(text).bytes().first(bytes_max));
+}
+
+}  // namespace
+
+Message forward_message(Event&& event) {
+  const SocketMessageType type = type_of(event.kind);
+  Block data = carries_text(type) ? at_most(std::move(event.data), kSocketTextBytesMax)
+                                  : std::move(event.data);
+  return Message{.type = MessageType::socket,
+                 .payload = SocketMessage{
+                     .type = type, .id = event.id, .ud = event.ud, .data = std::move(data)}};
+}
+
+}  // namespace skysock
