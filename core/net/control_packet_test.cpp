@@ -1,0 +1,128 @@
+// Does every packet survive the wire, and is every malformed one an error and never anything else?
+
+#include "core/net/control_packet.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+namespace skysock {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+Bytes wire(const ControlPacket& packet) {
+  const EncodedPacket encoded = encode(packet);
+  return {encoded.bytes().begin(), encoded.bytes().end()};
+}
+
+const std::vector<ControlPacket>& samples() {
+  static const std::vector<ControlPacket> packets = {
+      StartPacket{.id = 1, .requester = 7},
+      ListenPacket{.id = 65'536, .requester = 7, .fd = 0x1234'5678'9ABCU},
+      OpenPacket{.id = INT32_MAX, .requester = 1, .port = 65'535, .host = "127.0.0.1"},
+      OpenPacket{.id = 2, .requester = 1, .port = 1, .host = std::string(kHostBytesMax, 'h')},
+      ClosePacket{.id = 3, .requester = 2},
+      ClosePacket{
+          .id = 3, .requester = 2, .mode = CloseMode::abortive, .answer = CloseAnswer::wanted},
+      SendPacket{.id = 4, .payload = UINT64_MAX, .priority = Priority::high},
+      SendPacket{.id = 4, .payload = 1, .priority = Priority::low},
+      ExitPacket{},
+  };
+  return packets;
+}
+
+ControlError error_of(const Bytes& bytes) {
+  const auto decoded = decode(bytes);
+  EXPECT_FALSE(decoded.has_value());
+  return decoded ? ControlError{} : decoded.error();
+}
+
+TEST(ControlPacket, DecodeOfEncodeIsThePacket) {
+  for (const ControlPacket& packet : samples()) {
+    const auto decoded = decode(wire(packet));
+    ASSERT_TRUE(decoded.has_value()) << to_text(decoded.error());
+    EXPECT_TRUE(*decoded == packet);
+  }
+}
+
+TEST(ControlPacket, TheFirstByteIsTheLetterOfTheSeeds) {
+  std::string letters;
+  for (const ControlPacket& packet : samples()) letters += static_cast<char>(wire(packet)[0]);
+  EXPECT_EQ(letters, "SLOOKKDPX");
+}
+
+TEST(ControlPacket, EveryTruncationIsAnError) {
+  for (const ControlPacket& packet : samples()) {
+    const Bytes whole = wire(packet);
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_EQ(error_of(cut), size < 2 ? ControlError::no_header : ControlError::wrong_length);
+    }
+  }
+}
+
+TEST(ControlPacket, AByteTooManyIsAnError) {
+  for (const ControlPacket& packet : samples()) {
+    Bytes longer = wire(packet);
+    longer.push_back(std::byte{0});
+    EXPECT_EQ(error_of(longer), ControlError::wrong_length);
+  }
+}
+
+TEST(ControlPacket, ALengthThatIsConsistentButIllegalForTheTypeIsAnError) {
+  for (const char type : {'S', 'L', 'O', 'K', 'D', 'P', 'X'}) {
+    for (std::size_t length = 0; length <= kPacketPayloadBytesMax; ++length) {
+      Bytes bytes(kPacketHeaderBytes + length, std::byte{1});
+      bytes[0] = static_cast<std::byte>(type);
+      bytes[1] = static_cast<std::byte>(length);
+      const bool legal =
+          (type == 'S' && length == 8) || (type == 'L' && length == 16) ||
+          (type == 'O' && length >= 12 && length <= 211) || (type == 'K' && length == 9) ||
+          ((type == 'D' || type == 'P') && length == 12) || (type == 'X' && length == 0);
+      const auto decoded = decode(bytes);
+      const bool wrong_length = !decoded && decoded.error() == ControlError::wrong_length;
+      EXPECT_EQ(wrong_length, !legal) << type << " " << length;
+    }
+  }
+}
+
+TEST(ControlPacket, OnlySevenLettersAreTypes) {
+  int known = 0;
+  for (int letter = 0; letter < 256; ++letter) {
+    const Bytes bytes = {static_cast<std::byte>(letter), std::byte{0}};
+    const auto decoded = decode(bytes);
+    known += decoded || decoded.error() != ControlError::unknown_type ? 1 : 0;
+  }
+  EXPECT_EQ(known, 7);
+}
+
+TEST(ControlPacket, IdsFromOneToTheLargestAreLegalAndNoOthers) {
+  for (const SocketId id : {0, -1, INT32_MIN}) {
+    Bytes bytes = wire(StartPacket{.id = 1});
+    std::memcpy(bytes.data() + 2, &id, sizeof id);
+    EXPECT_EQ(error_of(bytes), ControlError::bad_id);
+  }
+}
+
+TEST(ControlPacket, AnUnknownCloseFlagIsAnError) {
+  for (int flags = 4; flags < 256; ++flags) {
+    Bytes bytes = wire(ClosePacket{.id = 1});
+    bytes.back() = static_cast<std::byte>(flags);
+    EXPECT_EQ(error_of(bytes), ControlError::bad_flags);
+  }
+}
+
+TEST(ControlPacket, AHostWithoutItsNulOrWithTwoIsAnError) {
+  Bytes open = wire(OpenPacket{.id = 1, .port = 1, .host = "abc"});
+  Bytes unterminated = open;
+  unterminated.back() = std::byte{'x'};
+  EXPECT_EQ(error_of(unterminated), ControlError::unterminated_host);
+  Bytes embedded = open;
+  embedded[embedded.size() - 3] = std::byte{0};
+  EXPECT_EQ(error_of(embedded), ControlError::unterminated_host);
+}
+
+}  // namespace
+}  // namespace skysock
