@@ -1,10 +1,10 @@
 // skysock: runs a Lua script as the first service of a node.
 
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -33,6 +33,14 @@ constexpr const char* kFooter =
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
     "            1  the script failed to load or to start, or could not end within 5 s\n"
     "            2  the command line is wrong";
+
+/// CLI11 does not know what follows the options.
+class Formatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App*, std::string) const override {
+    return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n";
+  }
+};
 
 struct Options {
   Tuning tuning;
@@ -97,7 +105,7 @@ int main(int argc, char** argv) {
   std::string tuning;
   CLI::App app(kDescription, "skysock");
   app.footer(kFooter);
-  app.usage("Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]");
+  app.formatter(std::make_shared<Formatter>());
   app.prefix_command();
   app.set_version_flag("--version", "skysock " SKYSOCK_VERSION);
   app.add_option("--tuning", tuning, "key=value,... of the node; `--tuning help` lists the keys");

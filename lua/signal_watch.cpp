@@ -1,11 +1,11 @@
 #include "lua/signal_watch.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <ctime>
 #include <string_view>
 #include <utility>
-
-#include <unistd.h>
 
 #include "core/base/check.hpp"
 

@@ -15,8 +15,8 @@ void block_end_signals();
 /// own waits for them: there is no signal handler. Requires: block_end_signals().
 class SignalWatch {
  public:
-  /// `on_signal` is called once, on the watch's thread. If the object still lives `grace` after that,
-  /// or a second signal comes, the process ends with exit code 1 and a message.
+  /// `on_signal` is called once, on the watch's thread. If the object still lives `grace` after
+  /// that, or a second signal comes, the process ends with exit code 1 and a message.
   SignalWatch(std::function<void()> on_signal, std::chrono::seconds grace);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;

@@ -44,7 +44,8 @@ int buffer_new(lua_State* L) {
   return 1;
 }
 
-// push(buffer, payload) -> bytes now buffered. Takes the payload's Block; an empty one adds nothing.
+// push(buffer, payload) -> bytes now buffered. Takes the payload's Block; an empty one adds
+// nothing.
 int buffer_push(lua_State* L) {
   ReceiveBuffer* buffer = check_buffer(L);
   Payload* payload = check_payload(L, 2);
@@ -125,9 +126,9 @@ int buffer_readline(lua_State* L) {
 
 void add_buffer_functions(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {
-      {"buffer", buffer_new},       {"push", buffer_push},   {"pop", buffer_pop},
-      {"drop", buffer_drop},        {"clear", buffer_clear}, {"readall", buffer_readall},
-      {"size", buffer_size},      {"readline", buffer_readline}, {nullptr, nullptr}};
+      {"buffer", buffer_new}, {"push", buffer_push},         {"pop", buffer_pop},
+      {"drop", buffer_drop},  {"clear", buffer_clear},       {"readall", buffer_readall},
+      {"size", buffer_size},  {"readline", buffer_readline}, {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

@@ -94,8 +94,8 @@ int core_callback(lua_State* L) {
 
 int open_core(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {
-      {"self", core_self},       {"now", core_now},   {"genid", core_genid},
-      {"timeout", core_timeout}, {"error", core_error}, {"fail", core_fail},
+      {"self", core_self},       {"now", core_now},           {"genid", core_genid},
+      {"timeout", core_timeout}, {"error", core_error},       {"fail", core_fail},
       {"exit", core_exit},       {"callback", core_callback}, {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   return 1;

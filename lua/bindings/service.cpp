@@ -150,9 +150,8 @@ void Service::log(const char* text, std::size_t size) const noexcept {
 HandlerFactory service_factory(Runtime& runtime, Script script, std::atomic<bool>& failed) {
   return [&runtime, script = std::move(script), &failed](ServiceHandle self) -> MessageHandler {
     auto service = std::make_unique<Service>(runtime, self, script, failed);
-    return [service = std::move(service)](Message&& message) {
-      service->handle(std::move(message));
-    };
+    return
+        [service = std::move(service)](Message&& message) { service->handle(std::move(message)); };
   };
 }
 

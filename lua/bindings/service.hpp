@@ -1,8 +1,7 @@
 #pragma once
 
-#include <lua.hpp>
-
 #include <atomic>
+#include <lua.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,8 +20,8 @@ struct Script {
 /// One service written in Lua: one VM, which runs on one thread at a time.
 ///
 /// The first message, whatever it says, runs the script; later ones go to the function that the
-/// script gave to core.callback (skynet.start does). A script that gives none is done when its chunk
-/// ends. Nothing that Lua raises leaves handle().
+/// script gave to core.callback (skynet.start does). A script that gives none is done when its
+/// chunk ends. Nothing that Lua raises leaves handle().
 class Service {
  public:
   /// Makes the VM. `failed` is set when the script ends the service with an error.

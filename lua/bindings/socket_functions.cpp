@@ -88,8 +88,7 @@ Outcome connect_to(Service& service, const Address& address) noexcept {
     outcome.set_reason("\"host:port\" or host and port from 1 to 65535 expected");
     return outcome;
   }
-  return outcome_of(
-      service.runtime().sockets().open(service.self(), target->host, target->port));
+  return outcome_of(service.runtime().sockets().open(service.self(), target->host, target->port));
 }
 
 Outcome listen_on(Service& service, const Address& address, int backlog) noexcept {
@@ -175,8 +174,8 @@ struct Parts {
   std::size_t bytes = 0;
 };
 
-// Counts the strings (or numbers, which become strings) t[1], t[2], ... of the table at 2, up to the
-// first nil.
+// Counts the strings (or numbers, which become strings) t[1], t[2], ... of the table at 2, up to
+// the first nil.
 Parts measure_parts(lua_State* L) {
   Parts parts;
   while (lua_rawgeti(L, 2, parts.count + 1) != LUA_TNIL) {

@@ -30,9 +30,7 @@ Payload* push_payload(lua_State* L) {
 
 }  // namespace
 
-Payload* new_payload(lua_State* L) {
-  return new_userdata<Payload>(L, kPayloadType, payload_gc);
-}
+Payload* new_payload(lua_State* L) { return new_userdata<Payload>(L, kPayloadType, payload_gc); }
 
 Payload* check_payload(lua_State* L, int index) {
   return static_cast<Payload*>(luaL_checkudata(L, index, kPayloadType));
