@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <string_view>
@@ -44,9 +45,12 @@ void SignalWatch::watch() {
   }
   if (finished_.load()) return;
   on_signal_();
-  const timespec grace{.tv_sec = grace_.count(), .tv_nsec = 0};
-  sigtimedwait(&signals, nullptr, &grace);
-  if (finished_.load()) return;
+  const auto deadline = std::chrono::steady_clock::now() + grace_;
+  const timespec tick{.tv_sec = 0, .tv_nsec = 100'000'000};
+  while (std::chrono::steady_clock::now() < deadline) {
+    sigtimedwait(&signals, nullptr, &tick);  // The destructor's signal, or an impatient second one.
+    if (finished_.load()) return;
+  }
   constexpr std::string_view kLate = "skysock: error: a service did not end in time, giving up\n";
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLate.data(), kLate.size());
   _exit(1);
