@@ -1,0 +1,104 @@
+// skynet.core: what the scheduler in skynet.lua needs from the runtime.
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "lua/bindings/modules.hpp"
+#include "lua/bindings/service.hpp"
+
+namespace skysock::lua {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+const steady_clock::time_point kProcessStart = steady_clock::now();
+
+Session check_session(lua_State* L, int index) {
+  const lua_Integer session = luaL_checkinteger(L, index);
+  luaL_argcheck(L, session >= 0 && session <= std::numeric_limits<Session>::max(), index,
+                "session out of range");
+  return static_cast<Session>(session);
+}
+
+void post_response(Service& service, milliseconds delay, Session session) noexcept {
+  if (delay.count() > 0) {
+    service.runtime().post_after(delay, service.self(), session);
+    return;
+  }
+  Message message{.type = MessageType::response, .session = session, .source = 0, .payload = {}};
+  service.runtime().post(service.self(), std::move(message));
+}
+
+// self() -> handle of this service.
+int core_self(lua_State* L) {
+  lua_pushinteger(L, Service::of(L).self());
+  return 1;
+}
+
+// now() -> 1/100 s since the process started; monotonic.
+int core_now(lua_State* L) {
+  const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - kProcessStart);
+  lua_pushinteger(L, since.count() / 10);
+  return 1;
+}
+
+// genid([after]) -> a session: 1 to 2^31-1, then 1 again. `after` sets where it goes on (tests).
+int core_genid(lua_State* L) {
+  Service& service = Service::of(L);
+  if (!lua_isnoneornil(L, 1)) service.continue_sessions_after(check_session(L, 1));
+  lua_pushinteger(L, service.next_session());
+  return 1;
+}
+
+// timeout(session, centiseconds): a response with `session` comes after that time; 0 and less: at
+// once, behind the messages that wait already.
+int core_timeout(lua_State* L) {
+  const Session session = check_session(L, 1);
+  const lua_Integer wanted = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, wanted <= std::numeric_limits<std::int32_t>::max(), 2, "below 2^31 expected");
+  post_response(Service::of(L), milliseconds(std::max<lua_Integer>(wanted, 0) * 10), session);
+  return 0;
+}
+
+// error(text): writes a log line.
+int core_error(lua_State* L) {
+  std::size_t size = 0;
+  const char* text = luaL_checklstring(L, 1, &size);
+  Service::of(L).log(text, size);
+  return 0;
+}
+
+// fail(text): prints the error and ends the service; the process will exit with 1.
+int core_fail(lua_State* L) {
+  Service::of(L).fail(luaL_checkstring(L, 1));
+  return 0;
+}
+
+// exit(): ends the service after the current message.
+int core_exit(lua_State* L) {
+  Service::of(L).retire();
+  return 0;
+}
+
+// callback(f): f(type, session, source) gets every later message.
+int core_callback(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &Service::of(L));
+  return 0;
+}
+
+}  // namespace
+
+int open_core(lua_State* L) {
+  static constexpr luaL_Reg kFunctions[] = {
+      {"self", core_self},       {"now", core_now},           {"genid", core_genid},
+      {"timeout", core_timeout}, {"error", core_error},       {"fail", core_fail},
+      {"exit", core_exit},       {"callback", core_callback}, {nullptr, nullptr}};
+  luaL_newlib(L, kFunctions);
+  return 1;
+}
+
+}  // namespace skysock::lua

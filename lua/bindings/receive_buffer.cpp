@@ -1,0 +1,111 @@
+#include "lua/bindings/receive_buffer.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/base/check.hpp"
+
+namespace skysock::lua {
+
+void ReceiveBuffer::push(Block block) noexcept {
+  if (block.empty()) return;
+  compact();
+  size_ += block.size();
+  blocks_.push_back(std::move(block));
+}
+
+// Drops used-up places when they are the larger half: each block is moved at most once on average.
+void ReceiveBuffer::compact() noexcept {
+  if (first_ == 0 || first_ * 2 < blocks_.size()) return;
+  blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(first_));
+  scan_.block -= first_;
+  first_ = 0;
+}
+
+const char* ReceiveBuffer::contiguous(std::size_t count) const noexcept {
+  SKYSOCK_CHECK(count > 0 && count <= size_);
+  const std::string_view head = blocks_[first_].text().substr(offset_);
+  return head.size() >= count ? head.data() : nullptr;
+}
+
+void ReceiveBuffer::copy_to(char* into, std::size_t count) const noexcept {
+  SKYSOCK_CHECK(count <= size_);
+  std::size_t skip = offset_;
+  for (std::size_t block = first_; count > 0; ++block, skip = 0) {
+    const std::string_view text = blocks_[block].text().substr(skip, count);
+    std::memcpy(into, text.data(), text.size());
+    into += text.size();
+    count -= text.size();
+  }
+}
+
+void ReceiveBuffer::drop(std::size_t count) noexcept {
+  SKYSOCK_CHECK(count <= size_);
+  size_ -= count;
+  while (count > 0) {
+    const std::size_t left = blocks_[first_].size() - offset_;
+    if (count < left) {
+      offset_ += count;
+      break;
+    }
+    count -= left;
+    blocks_[first_++] = Block();
+    offset_ = 0;
+  }
+  if (size_ == 0) {
+    blocks_.clear();
+    first_ = 0;
+  }
+  rewind_scan();
+}
+
+void ReceiveBuffer::clear() noexcept { *this = ReceiveBuffer(); }
+
+std::optional<std::size_t> ReceiveBuffer::find(std::string_view separator) noexcept {
+  SKYSOCK_CHECK(!separator.empty());
+  if (separator != separator_) {
+    separator_ = separator;
+    rewind_scan();
+  }
+  for (;;) {
+    skip_to_first_byte(separator.front());
+    if (scan_.block == blocks_.size()) return std::nullopt;
+    switch (match_at_scan(separator)) {
+      case Match::yes:
+        return scan_.before;
+      case Match::needs_more:
+        return std::nullopt;
+      case Match::no:
+        ++scan_.offset;
+        ++scan_.before;
+    }
+  }
+}
+
+void ReceiveBuffer::skip_to_first_byte(char wanted) noexcept {
+  while (scan_.block < blocks_.size()) {
+    const std::string_view text = blocks_[scan_.block].text().substr(scan_.offset);
+    const std::size_t hit = text.find(wanted);
+    scan_.before += std::min(hit, text.size());
+    if (hit != std::string_view::npos) {
+      scan_.offset += hit;
+      return;
+    }
+    ++scan_.block;
+    scan_.offset = 0;
+  }
+}
+
+ReceiveBuffer::Match ReceiveBuffer::match_at_scan(std::string_view separator) const noexcept {
+  std::size_t skip = scan_.offset;
+  for (std::size_t block = scan_.block; block < blocks_.size(); ++block, skip = 0) {
+    const std::string_view text = blocks_[block].text().substr(skip, separator.size());
+    if (!separator.starts_with(text)) return Match::no;
+    separator.remove_prefix(text.size());
+    if (separator.empty()) return Match::yes;
+  }
+  return Match::needs_more;
+}
+
+}  // namespace skysock::lua

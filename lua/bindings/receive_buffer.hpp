@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/block.hpp"
+
+namespace skysock::lua {
+
+/// What one socket received and nobody read yet: blocks in order of arrival, read as one flat byte
+/// string. Knows nothing of Lua, so that it is tested against std::string.
+///
+/// Invariant: size() is the sum of the blocks' bytes minus the consumed head of the first one.
+/// An empty or cleared buffer behaves as a new one. One thread at a time. Memory that cannot be had
+/// ends the process (std::bad_alloc out of noexcept): no half-done change is ever seen by Lua.
+class ReceiveBuffer {
+ public:
+  /// Appends `block` without copying it. Cost: amortised constant.
+  void push(Block block) noexcept;
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// The first `count` bytes if they lie in one block, else nullptr. Requires: 0 < count <= size().
+  [[nodiscard]] const char* contiguous(std::size_t count) const noexcept;
+
+  /// Copies the first `count` bytes to `into`. Requires: count <= size().
+  void copy_to(char* into, std::size_t count) const noexcept;
+
+  /// Forgets the first `count` bytes; frees every block as soon as it is used up.
+  /// Requires: count <= size().
+  void drop(std::size_t count) noexcept;
+
+  /// Forgets all bytes and gives all memory back.
+  void clear() noexcept;
+
+  /// Offset of the first `separator`, wherever block boundaries lie. Remembers how far it looked:
+  /// asking again after every push costs, in total, one pass over the bytes (times the separator's
+  /// length in the worst case). Requires: separator is not empty.
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view separator) noexcept;
+
+  /// Bytes at the front where the separator of the last find() certainly does not begin: a line
+  /// that is still incomplete is at least this long.
+  [[nodiscard]] std::size_t scanned() const noexcept { return scan_.before; }
+
+ private:
+  enum class Match : unsigned char { yes, no, needs_more };
+
+  /// Where find() goes on: a place in the blocks, and its distance from the front.
+  struct Scan {
+    std::size_t block = 0;
+    std::size_t offset = 0;
+    std::size_t before = 0;
+  };
+
+  void compact() noexcept;
+  void rewind_scan() noexcept { scan_ = Scan{.block = first_, .offset = offset_, .before = 0}; }
+  void skip_to_first_byte(char wanted) noexcept;
+  [[nodiscard]] Match match_at_scan(std::string_view separator) const noexcept;
+
+  std::vector<Block> blocks_;  // [0, first_) is used up and freed.
+  std::size_t first_ = 0;
+  std::size_t offset_ = 0;  // Consumed bytes of blocks_[first_].
+  std::size_t size_ = 0;
+  Scan scan_;
+  std::string separator_;  // What scan_ is about.
+};
+
+}  // namespace skysock::lua

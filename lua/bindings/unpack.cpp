@@ -1,0 +1,61 @@
+#include "lua/bindings/unpack.hpp"
+
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include "lua/bindings/userdata.hpp"
+
+namespace skysock::lua {
+namespace {
+
+constexpr const char* kPayloadType = "skysock.payload";
+constexpr char kPayloadKey = 0;  // Its address is the registry key of the VM's Payload.
+
+int payload_gc(lua_State* L) {
+  check_payload(L, 1)->block = Block();
+  return 0;
+}
+
+// Leaves the VM's Payload on the stack; makes it on first use.
+Payload* push_payload(lua_State* L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kPayloadKey) == LUA_TNIL) {
+    lua_pop(L, 1);
+    new_payload(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kPayloadKey);
+  }
+  return static_cast<Payload*>(lua_touserdata(L, -1));
+}
+
+}  // namespace
+
+Payload* new_payload(lua_State* L) { return new_userdata<Payload>(L, kPayloadType, payload_gc); }
+
+Payload* check_payload(lua_State* L, int index) {
+  return static_cast<Payload*>(luaL_checkudata(L, index, kPayloadType));
+}
+
+int unpack_socket_message(lua_State* L, SocketMessage&& message) {
+  luaL_checkstack(L, 6, "socket message");
+  lua_pushinteger(L, static_cast<lua_Integer>(message.type));
+  lua_pushinteger(L, message.id);
+  lua_pushinteger(L, message.ud);
+  switch (message.type) {
+    case SocketMessageType::data:
+    case SocketMessageType::udp:
+      push_payload(L)->block = std::move(message.data);
+      break;
+    case SocketMessageType::connect:
+    case SocketMessageType::accept:
+    case SocketMessageType::error:
+      lua_pushlstring(L, message.data.text().data(), message.data.size());
+      break;
+    case SocketMessageType::close:
+    case SocketMessageType::warning:
+      lua_pushnil(L);
+  }
+  return 4;
+}
+
+}  // namespace skysock::lua

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <lua.hpp>
+
+#include "core/base/block.hpp"
+#include "core/service/message.hpp"
+
+namespace skysock::lua {
+
+/// A received Block on its way from a message to a receive buffer, as a full userdata that frees
+/// it. One per VM is used again for every message, so that received data costs no allocation in
+/// Lua.
+struct Payload {
+  Block block;
+};
+
+/// Pushes what a socket message says: type, id, ud (integers), then
+///   - connect, accept, error: its text, a string;
+///   - data, udp: the VM's Payload, to be given to driver.push (which takes the Block out);
+///   - close, warning: nil.
+///
+/// The Payload is valid until the next call for the same VM, which frees what nobody took; the VM's
+/// end does the same. Returns 4, the number of values pushed.
+///
+/// Raises a Lua error when Lua is out of memory; then `message` still owns its Block. So call it
+/// where `message` lives in a frame that the error does not skip: outside the lua_pcall.
+/// Thread: the one that runs `L`. Cost: data is not copied, text is copied once.
+int unpack_socket_message(lua_State* L, SocketMessage&& message);
+
+/// Pushes a new empty Payload.
+Payload* new_payload(lua_State* L);
+
+/// The Payload at `index`; raises an argument error when something else is there.
+Payload* check_payload(lua_State* L, int index);
+
+}  // namespace skysock::lua

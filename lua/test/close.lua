@@ -1,0 +1,200 @@
+-- Does every coroutine that waits on a socket come back when the socket goes, whoever closes it?
+
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local harness = require "harness"
+
+local equal = harness.equal
+local cases = {}
+
+-- A reader of each kind is suspended in another coroutine while we close.
+local function close_wakes(read, ...)
+  local _, server = harness.pair()
+  local reader = harness.spawn(read, server, ...)
+  skynet.yield()
+  socket.close(server)
+  assert(reader.has_ended(), "close came back before the reader")
+  assert(socket.invalid(server))
+  return reader.join()
+end
+
+function cases.close_wakes_a_reader_of_anything()
+  equal(close_wakes(socket.read), false)
+end
+
+function cases.close_wakes_a_reader_of_n_bytes()
+  equal(close_wakes(socket.read, 10), false)
+end
+
+function cases.close_wakes_a_reader_of_a_line()
+  equal(close_wakes(socket.readline), false)
+end
+
+function cases.close_wakes_a_reader_of_everything()
+  equal(close_wakes(socket.readall), "")
+end
+
+function cases.close_wakes_a_blocked_coroutine()
+  equal(close_wakes(socket.block), false)
+end
+
+function cases.close_wakes_a_coroutine_that_starts_the_socket()
+  local accepted, done = harness.event(), harness.event()
+  local port = harness.listen(function(id)
+    accepted.set(id)
+    done.set(socket.start(id))
+  end)
+  local client = assert(socket.open("127.0.0.1", port))
+  socket.close(accepted.await()) -- The start command is under way, its answer has not come.
+  local id, reason = done.await()
+  equal(id, nil)
+  equal(reason, "socket closed")
+  equal(socket.read(client), false)
+end
+
+-- LV21: the reader comes back for more after every piece, while the closer waits.
+function cases.reader_loop_does_not_sleep_again_after_close()
+  for _, read in ipairs { socket.read, socket.readline } do
+    local client, server = harness.pair()
+    local reader = harness.spawn(function()
+      local count = 0
+      while not socket.invalid(server) and read(server) do
+        count = count + 1
+      end
+      return count
+    end)
+    socket.write(client, "a\n")
+    local closer = harness.spawn(socket.close, server)
+    socket.write(client, "b\n")
+    closer.join()
+    reader.join()
+    socket.close(client)
+  end
+end
+
+function cases.second_concurrent_close_raises()
+  local _, server = harness.pair()
+  local first = harness.spawn(socket.close, server)
+  skynet.fork(function()
+    harness.expect_error("being closed", socket.close, server)
+  end)
+  first.join()
+  socket.close(server) -- Now unknown: ignored.
+end
+
+function cases.close_of_an_unknown_id_is_ignored()
+  socket.close(12345)
+  socket.shutdown(12345)
+  equal(socket.invalid(12345), true)
+  equal(socket.disconnected(12345), false)
+end
+
+function cases.close_sends_what_is_queued_first()
+  local client, server = harness.pair()
+  local sent = harness.bytes(8 * 1024 * 1024, 7)
+  local reader = harness.spawn(socket.readall, server)
+  equal(socket.write(client, sent), true)
+  socket.close(client)
+  assert(reader.join() == sent, "8 MiB arrived changed or cut")
+end
+
+function cases.write_to_a_closed_socket_is_false()
+  local client = harness.pair()
+  socket.close(client)
+  equal(socket.write(client, "x"), false)
+  equal(socket.lwrite(client, "x"), false)
+end
+
+function cases.write_takes_strings_numbers_and_tables()
+  local client, server = harness.pair()
+  socket.write(client, "a")
+  socket.write(client, 12)
+  socket.write(client, { "b", 3, 4.5, "", "c" })
+  socket.write(client, {})
+  socket.write(client, "")
+  socket.write(client, "\n")
+  equal(socket.readline(server), "a12b34.5c")
+  for _, data in ipairs { true, { {} }, { "a", true }, print } do
+    assert(not pcall(socket.write, client, data), "write took " .. tostring(data))
+  end
+  assert(not pcall(socket.write, client))
+end
+
+function cases.low_priority_data_arrives()
+  local client, server = harness.pair()
+  assert(socket.lwrite(client, "low\n"))
+  equal(socket.readline(server), "low")
+end
+
+function cases.peer_that_closes_wakes_the_reader_and_the_id_stays_until_close()
+  local client, server = harness.pair()
+  local reader = harness.spawn(socket.read, server)
+  skynet.yield()
+  socket.close(client)
+  equal(reader.join(), false)
+  equal(socket.disconnected(server), true)
+  equal(socket.invalid(server), false)
+  socket.close(server)
+  equal(socket.invalid(server), true)
+end
+
+function cases.shutdown_wakes_the_reader_and_keeps_what_was_received()
+  local client, server = harness.pair()
+  socket.write(client, "kept")
+  assert(socket.block(server))
+  local reader = harness.spawn(function()
+    return socket.read(server, 100)
+  end)
+  skynet.yield()
+  socket.shutdown(server)
+  local data, rest = reader.join()
+  equal(data, false)
+  equal(rest, "kept")
+  socket.close(server)
+  assert(socket.invalid(server))
+end
+
+function cases.onclose_runs_once_whoever_closes()
+  for _, close_here in ipairs { true, false } do
+    local client, server = harness.pair()
+    local closed = harness.event() -- Raises if it happens twice.
+    socket.onclose(server, function(id)
+      skynet.yield() -- It may suspend.
+      closed.set(id)
+    end)
+    socket.close(close_here and server or client)
+    equal(closed.await(), server)
+    socket.close(server)
+    socket.close(client)
+    skynet.yield()
+  end
+end
+
+function cases.many_connections_leave_nothing_behind()
+  local port = harness.listen(function(id)
+    assert(socket.start(id))
+    local data = socket.read(id)
+    while data do
+      socket.write(id, data)
+      data = socket.read(id)
+    end
+    socket.close(id)
+  end)
+  local function burst()
+    for i = 1, 100 do
+      local id = assert(socket.open("127.0.0.1", port))
+      socket.write(id, i .. "\n")
+      equal(socket.readline(id), tostring(i))
+      socket.close(id)
+    end
+    collectgarbage()
+    collectgarbage()
+    return collectgarbage "count"
+  end
+  burst()
+  local before = burst()
+  local after = burst()
+  assert(after < before + 20, ("Lua heap grew from %.0f to %.0f KiB"):format(before, after))
+end
+
+harness.run(cases, ...)

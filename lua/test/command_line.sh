@@ -1,0 +1,78 @@
+#!/bin/sh
+# Does the skysock program answer every wrong command line with a clear error and exit code 2, and
+# failing scripts with 1?
+# Usage: command_line.sh SKYSOCK
+set -u
+skysock=$1
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+failures=0
+
+# expect CODE TEXT ARG...: runs skysock with ARGs; its output must hold TEXT.
+expect() {
+  code=$1
+  text=$2
+  shift 2
+  status=0
+  output=$(timeout 20 "$skysock" "$@" 2>&1 </dev/null) || status=$?
+  if [ "$status" -ne "$code" ] || ! printf '%s' "$output" | grep -qF -- "$text"; then
+    printf 'skysock %s\n  exit code %s, %s expected; text expected: %s\n%s\n' \
+      "$*" "$status" "$code" "$text" "$output" >&2
+    failures=$((failures + 1))
+  fi
+}
+
+script() { cat >"$directory/$1"; }
+
+script ok.lua <<'LUA'
+print("arguments", ...)
+LUA
+script syntax.lua <<'LUA'
+local = 1
+LUA
+script load.lua <<'LUA'
+local function culprit() error "planted at load" end
+culprit()
+LUA
+script start.lua <<'LUA'
+require "skynet".start(function() error { code = 1 } end)
+LUA
+script late.lua <<'LUA'
+local skynet = require "skynet"
+skynet.start(function()
+  skynet.fork(error, "planted in a fork")
+  skynet.sleep(1)
+  print "still here"
+  skynet.exit()
+end)
+LUA
+script neighbour.lua <<'LUA'
+print(require "library")
+LUA
+script library.lua <<'LUA'
+return "from the neighbour"
+LUA
+
+expect 0 "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]" --help
+expect 0 "Exit codes" --help
+expect 0 "skysock 0." --version
+expect 0 "workers" --tuning help
+expect 2 "SCRIPT.lua expected"
+expect 2 "unknown option --odd" --odd
+expect 2 "cannot read script $directory/none.lua" "$directory/none.lua"
+expect 2 "cannot read script $directory" "$directory"
+expect 2 "--tuning" --tuning
+expect 2 "nokey" --tuning nokey=1 "$directory/ok.lua"
+expect 2 "workers" --tuning workers=x "$directory/ok.lua"
+expect 2 "no skynet.lua in /nowhere" --lualib /nowhere "$directory/ok.lua"
+expect 0 "arguments	-a	--help	" "$directory/ok.lua" -a --help ""
+expect 0 "from the neighbour" "$directory/neighbour.lua"
+expect 1 "syntax.lua:1:" "$directory/syntax.lua"
+expect 1 "planted at load" "$directory/load.lua"
+expect 1 "culprit" "$directory/load.lua"
+expect 1 "stack traceback" "$directory/load.lua"
+expect 1 "skysock: error: " "$directory/start.lua"
+expect 0 "still here" "$directory/late.lua"
+expect 0 "planted in a fork" "$directory/late.lua"
+
+exit "$((failures > 0))"

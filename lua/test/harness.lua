@@ -1,0 +1,127 @@
+--- Runs one case of a test script and makes the process fail if it raises, hangs or logs what it did
+-- not announce. A script ends with `harness.run(cases, ...)`; its argument names the case.
+
+local core = require "skynet.core"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local harness = {}
+
+local LIMIT = 2000 -- 1/100 s: a case that takes longer hangs.
+local log = {} -- Lines logged and not yet expected.
+
+function core.error(line)
+  log[#log + 1] = line
+end
+
+--- Something that happens once and that others wait for.
+function harness.event()
+  local event = { happened = false, results = nil }
+  function event.set(...)
+    assert(not event.happened, "event happened twice")
+    event.happened, event.results = true, table.pack(...)
+    skynet.wakeup(event)
+  end
+  --- Waits for it, at most until the case's limit; returns what set() got.
+  function event.await()
+    while not event.happened do
+      skynet.wait(event)
+    end
+    return table.unpack(event.results, 1, event.results.n)
+  end
+  return event
+end
+
+--- Runs `f(...)` in a coroutine; join() on the result waits and returns what it returned, or raises.
+function harness.spawn(f, ...)
+  local ended = harness.event()
+  skynet.fork(function(...)
+    ended.set(xpcall(f, debug.traceback, ...))
+  end, ...)
+  local function checked(ok, ...)
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return {
+    join = function()
+      return checked(ended.await())
+    end,
+    has_ended = function()
+      return ended.happened
+    end,
+  }
+end
+
+--- Asserts that a line with `pattern` was logged, and takes it out of the log.
+function harness.expect_log(pattern)
+  for i, line in ipairs(log) do
+    if line:find(pattern) then
+      return table.remove(log, i)
+    end
+  end
+  error("nothing logged matches " .. pattern .. "; logged: " .. table.concat(log, "\n"), 2)
+end
+
+--- Asserts that f(...) raises, with a text that matches.
+function harness.expect_error(pattern, f, ...)
+  local ok, err = pcall(f, ...)
+  assert(not ok, "no error raised")
+  assert(tostring(err):find(pattern), "other error raised: " .. tostring(err))
+end
+
+--- Asserts equality and says what differs.
+function harness.equal(actual, expected)
+  if actual ~= expected then
+    error(("%q expected, got %q"):format(expected, actual), 2)
+  end
+end
+
+--- A listener on a free port that runs `serve(id)` for every connection; returns port, listener.
+function harness.listen(serve)
+  local listener, address, port = assert(socket.listen("127.0.0.1", 0))
+  harness.equal(address, "127.0.0.1")
+  assert(socket.start(listener, serve))
+  return port, listener
+end
+
+--- Both ends of a started connection: client id, server id.
+function harness.pair()
+  local accepted = harness.event()
+  local port = harness.listen(function(id)
+    assert(socket.start(id))
+    accepted.set(id)
+  end)
+  local client = assert(socket.open("127.0.0.1", port))
+  return client, accepted.await()
+end
+
+--- Pseudo-random bytes, the same for the same seed.
+function harness.bytes(count, seed)
+  math.randomseed(seed)
+  local parts = {}
+  for i = 1, count // 8 + 1 do
+    parts[i] = string.pack("<j", math.random(0))
+  end
+  return table.concat(parts):sub(1, count)
+end
+
+function harness.run(cases, name)
+  local case = assert(cases[name], "no such case")
+  skynet.start(function()
+    local body = harness.spawn(case)
+    local watch = coroutine.running()
+    skynet.fork(function()
+      pcall(body.join)
+      skynet.wakeup(watch)
+    end)
+    skynet.sleep(LIMIT)
+    assert(body.has_ended(), name .. " hangs")
+    body.join()
+    assert(#log == 0, "unexpected log: " .. table.concat(log, "\n"))
+    skynet.exit()
+  end)
+end
+
+return harness
