@@ -41,24 +41,24 @@ TYPED_TEST(SocketLimitsOn, AZeroAcceptTimeoutMeansNever) {
 }
 
 TYPED_TEST(SocketLimitsOn, ADrainThatTheReaderStallsEndsInTime) {
-  World<TypeParam> world(parse_tuning("drain_timeout_ms=20").value());
+  World<TypeParam> world(parse_tuning("drain_timeout_ms=250").value());
   const auto pair = world.connection();
   EXPECT_TRUE(world.send(pair.id, std::string(8'000'000, 'd')));
   world.close(pair.id);
   world.settle();
   ASSERT_EQ(world.server->state(pair.id), State::draining);
-  world.pass_ms(40);
+  world.pass_ms(260);
   EXPECT_EQ(world.story_of(pair.id), "OC");
   EXPECT_EQ(world.server->state(pair.id), State::free);
 }
 
 TYPED_TEST(SocketLimitsOn, APeerThatNeverEndsLingersOnlySoLong) {
-  World<TypeParam> world(parse_tuning("linger_ms=20").value());
+  World<TypeParam> world(parse_tuning("linger_ms=250").value());
   const auto pair = world.connection();
   world.close(pair.id);
   ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
   EXPECT_EQ(world.server->state(pair.id), State::lingering);
-  world.pass_ms(40);
+  world.pass_ms(260);
   EXPECT_EQ(world.server->state(pair.id), State::free);
   EXPECT_EQ(world.story_of(pair.id), "OC");
 }

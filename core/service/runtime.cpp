@@ -162,9 +162,14 @@ void Runtime::stop() {
   if (impl_->stopped) return;
   impl_->stopped = true;
   for (const ServiceHandle handle : impl_->close_registry()) retire(handle);
-  // Workers first: they still talk to the timer and the reactor. From here on every post() is
-  // refused.
-  impl_->scheduler.reset();
+  {
+    // A worker ends each of them, the one that another thread is just about to schedule too.
+    std::unique_lock lock(impl_->wait_mutex);
+    impl_->wait_changed.wait(lock, [this] { return impl_->alive == 0; });
+  }
+  // Workers first: they talk to the timer and the reactor. The scheduler itself outlives the
+  // threads that post.
+  impl_->scheduler->stop();
   impl_->timer.reset();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.

@@ -9,13 +9,16 @@ Scheduler::Scheduler(std::size_t workers, std::function<void(const Service&)> on
   }
 }
 
-Scheduler::~Scheduler() {
+Scheduler::~Scheduler() { stop(); }
+
+void Scheduler::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void Scheduler::schedule(std::shared_ptr<Service> service) {

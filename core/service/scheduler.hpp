@@ -33,7 +33,6 @@ class Scheduler {
  public:
   /// `on_ended` is called on a worker once a retired service's handler is gone.
   Scheduler(std::size_t workers, std::function<void(const Service&)> on_ended);
-  /// Runs what is queued to its end, then joins.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -41,6 +40,10 @@ class Scheduler {
   /// Puts a service whose mailbox said so into the run queue. Wakes a worker only if one sleeps.
   /// Thread safe.
   void schedule(std::shared_ptr<Service> service);
+
+  /// Runs what is queued to its end and joins the workers. The object must live on until no other thread can be inside
+  /// schedule(): a notification may still be on its way out. Idempotent.
+  void stop();
 
   /// Gives a service back after a turn, or after it was made: it is scheduled again, idle or ended.
   /// Thread safe. Requires: the caller is the one that has the service.
