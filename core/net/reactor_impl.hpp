@@ -116,6 +116,8 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details details) {
   const Rule* rule = find_rule(connection.state, input);
   SKYSOCK_CHECK(rule != nullptr);
   if (rule->act == Act::own) connection.owner = details.requester;
+  // Published before the owner hears of it: after CLOSE no send may be accepted any more.
+  if (rule->to != connection.state) shared_->slots.set_state(connection.id, rule->to);
   const bool heard = emit(connection, rule->emit, details);
   act(connection, rule->act, details);
   if (rule->to != connection.state) enter(connection, rule->to);
@@ -128,7 +130,6 @@ void Reactor<Sys>::enter(Connection& connection, State next) {
   if (connection.state == State::lingering) --lingering_;
   if (next == State::free) return destroy(connection);
   connection.state = next;
-  shared_->slots.set_state(connection.id, next);
   start_deadline(connection);
   if (next == State::lingering) return start_lingering(connection);
   update_interest(connection);
@@ -379,6 +380,7 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
   detail::count(counters_->accepts);
   Connection& connection = find(*id);
   connection.fd = io.socket.fd;
+  shared_->slots.set_state(*id, State::paccept);
   enter(connection, State::paccept);
   const std::string peer = io.socket.peer.text();
   step(listener, Input::accepted, {.ud = *id, .text = peer});
