@@ -75,11 +75,20 @@ end
 function cases.second_concurrent_close_raises()
   local _, server = harness.pair()
   local first = harness.spawn(socket.close, server)
-  skynet.fork(function()
-    harness.expect_error("being closed", socket.close, server)
-  end)
+  local second = harness.spawn(harness.expect_error, "being closed", socket.close, server)
   first.join()
+  second.join()
   socket.close(server) -- Now unknown: ignored.
+end
+
+function cases.port_is_free_when_close_comes_back()
+  local port = 0
+  for _ = 1, 50 do
+    local id, address, bound = socket.listen("127.0.0.1", port)
+    assert(id, address)
+    socket.close(id)
+    port = bound
+  end
 end
 
 function cases.close_of_an_unknown_id_is_ignored()

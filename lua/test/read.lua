@@ -18,6 +18,10 @@ function cases.read_of_n_bytes_waits_for_exactly_n()
   socket.write(client, "defg")
   equal(reader.join(), "abcde")
   equal(socket.read(server, 2), "fg")
+  reader = harness.spawn(socket.read, server, 3)
+  skynet.yield()
+  socket.write(client, "hij") -- Not one byte more.
+  equal(reader.join(), "hij")
 end
 
 function cases.read_of_n_bytes_gives_the_rest_at_the_end()

@@ -174,7 +174,7 @@ function cases.session_of_a_sleeper_is_not_given_away()
     return skynet.now() - begin
   end)
   local brief = harness.spawn(function()
-    core.genid(before) -- The next session would be the long sleeper's.
+    core.genid(before - 1) -- Gives `before`; the next one would be the long sleeper's.
     skynet.sleep(1)
     return skynet.now() - begin
   end)
