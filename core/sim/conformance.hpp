@@ -1,0 +1,212 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "core/sim/sim_kernel.hpp"
+#include "core/sys/linux.hpp"
+
+namespace skysock::conformance {
+
+/// What a test about any kernel has to know about the one it runs on.
+template <typename Sys>
+struct Traits;
+
+template <>
+struct Traits<LinuxSys> {
+  /// A moment in which the kernel may get on with its work.
+  static void pass_time(LinuxSys&) { std::this_thread::yield(); }
+  static void expect_clean(LinuxSys&) {}
+};
+
+template <>
+struct Traits<SimKernel> {
+  static void pass_time(SimKernel& sys) { sys.advance_ms(1'000); }
+  static void expect_clean(SimKernel& sys) {
+    EXPECT_EQ(sys.open_fds(), 0U);
+    EXPECT_EQ(sys.bad_fd_calls(), 0U);
+  }
+};
+
+using Kernels = testing::Types<LinuxSys, SimKernel>;
+
+struct KernelName {
+  template <typename Sys>
+  static std::string GetName(int) {
+    return std::is_same_v<Sys, LinuxSys> ? "Linux" : "Sim";
+  }
+};
+
+inline std::string names_of(std::uint32_t events) {
+  std::string names;
+  const auto name = [&](std::uint32_t bit, const char* text) {
+    if ((events & bit) != 0) names += (names.empty() ? "" : "|") + std::string(text);
+  };
+  name(EPOLLIN, "IN");
+  name(EPOLLOUT, "OUT");
+  name(EPOLLRDHUP, "RDHUP");
+  name(EPOLLERR, "ERR");
+  name(EPOLLHUP, "HUP");
+  return names.empty() ? "nothing" : names;
+}
+
+inline std::string name_of(std::error_code error) {
+  const char* name = strerrorname_np(error.value());
+  return name != nullptr ? name : error.message();
+}
+
+/// "ok" or the errno's name.
+template <typename T>
+std::string outcome(const Result<T>& result) {
+  return result ? "ok" : name_of(result.error());
+}
+
+inline std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+/// Calls on a kernel with their outcome as text, and the descriptors that are to be closed at the
+/// end.
+template <typename Sys>
+class KernelTest : public testing::Test {
+ protected:
+  struct Pair {
+    int client = -1;
+    int server = -1;
+  };
+
+  void SetUp() override { std::signal(SIGPIPE, SIG_IGN); }
+
+  void TearDown() override {
+    while (!open_.empty()) close(open_.back());
+    Traits<Sys>::expect_clean(sys);
+  }
+
+  int own(const Result<int>& fd) {
+    if (!fd) throw std::system_error(fd.error());
+    open_.push_back(*fd);
+    return *fd;
+  }
+
+  void close(int fd) {
+    std::erase(open_, fd);
+    sys.close(fd);
+  }
+
+  PipeEnds make_pipe() {
+    const PipeEnds ends = sys.make_pipe().value();
+    open_.push_back(ends.read_fd);
+    open_.push_back(ends.write_fd);
+    return ends;
+  }
+
+  int make_socket() { return own(sys.stream_socket(AF_INET)); }
+
+  int make_bound() {
+    const int fd = make_socket();
+    EXPECT_EQ(outcome(sys.bind(fd, Endpoint::from_numeric("127.0.0.1", 0).value())), "ok");
+    return fd;
+  }
+
+  int make_listener(int backlog = 16) {
+    const int fd = make_bound();
+    EXPECT_EQ(outcome(sys.listen(fd, backlog)), "ok");
+    return fd;
+  }
+
+  /// A client whose connect to `listener` is under way or done.
+  int start_connect(int listener) {
+    const int fd = make_socket();
+    EXPECT_EQ(outcome(sys.connect(fd, sys.local_endpoint(listener).value())), "EINPROGRESS");
+    return fd;
+  }
+
+  int accept(int listener) {
+    EXPECT_TRUE(becomes(listener, EPOLLIN));
+    const AcceptedSocket accepted = sys.accept(listener).value();
+    open_.push_back(accepted.fd);
+    return accepted.fd;
+  }
+
+  Pair make_pair() {
+    const int listener = make_listener();
+    Pair pair;
+    pair.client = start_connect(listener);
+    pair.server = accept(listener);
+    EXPECT_TRUE(becomes(pair.client, EPOLLOUT));
+    close(listener);
+    return pair;
+  }
+
+  /// A connection in which the server answered with RST, after `sent` had arrived at the client.
+  Pair make_reset_pair(std::string_view sent = "") {
+    Pair pair = make_pair();
+    if (!sent.empty()) EXPECT_EQ(send(pair.server, sent), "ok");
+    EXPECT_EQ(send(pair.client, "never read"), "ok");
+    EXPECT_TRUE(becomes(pair.server, EPOLLIN | EPOLLOUT));
+    close(pair.server);
+    return pair;
+  }
+
+  /// The bytes, "(end)", or the errno's name.
+  std::string read(int fd, std::size_t bytes_max = 100) {
+    std::string text(bytes_max, '\0');
+    const auto got = sys.read(fd, std::as_writable_bytes(std::span(text)));
+    if (!got) return name_of(got.error());
+    return *got == 0 ? "(end)" : text.substr(0, *got);
+  }
+
+  std::string send(int fd, std::string_view text) {
+    const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+    const auto sent = sys.send(fd, {&part, 1});
+    return sent && *sent != text.size() ? "cut" : outcome(sent);
+  }
+
+  std::string write(int fd, std::string_view text) {
+    const auto written = sys.write(fd, bytes_of(text));
+    return written && *written != text.size() ? "cut" : outcome(written);
+  }
+
+  /// SO_ERROR as the errno's name, "none" for 0.
+  std::string socket_error(int fd) {
+    const int error = sys.take_socket_error(fd).value();
+    return error == 0 ? "none" : name_of(errno_code(error));
+  }
+
+  /// Whether the kernel comes to report exactly `expected` of fd; gives it 5 s by its own clock.
+  testing::AssertionResult becomes(int fd, std::uint32_t expected) {
+    const int set = sys.epoll_create().value();
+    EXPECT_EQ(outcome(sys.epoll_add(set, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, 0)), "ok");
+    std::uint32_t events = 0;
+    const std::int64_t until_ms = sys.now_ms() + 5'000;
+    do {
+      events = wait_one(set, expected == 0 ? 10 : 100);
+      Traits<Sys>::pass_time(sys);
+    } while (events != expected && sys.now_ms() < until_ms);
+    sys.close(set);
+    if (events == expected) return testing::AssertionSuccess();
+    return testing::AssertionFailure()
+           << "reports " << names_of(events) << ", expected " << names_of(expected);
+  }
+
+  /// The events of the only descriptor of `set`; 0 after `timeout_ms` without any.
+  std::uint32_t wait_one(int set, int timeout_ms) {
+    epoll_event event{};
+    const auto count = sys.epoll_wait(set, {&event, 1}, timeout_ms);
+    return count.value_or(0) == 1 ? event.events : 0;
+  }
+
+  Sys sys;
+
+ private:
+  std::vector<int> open_;
+};
+
+}  // namespace skysock::conformance

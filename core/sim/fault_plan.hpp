@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/base/check.hpp"
+
+namespace skysock {
+
+/// The system calls of the Syscalls concept that are counted and may be made to fail.
+enum class Call : std::uint8_t {
+  close,
+  read,
+  write,
+  make_pipe,
+  open_spare,
+  stream_socket,
+  bind,
+  listen,
+  accept,
+  connect,
+  send,
+  shutdown_write,
+  take_socket_error,
+  local_endpoint,
+  peer_endpoint,
+  set_nodelay,
+  set_keepalive,
+  epoll_create,
+  epoll_add,
+  epoll_modify,
+  epoll_remove,
+  epoll_wait,
+};
+inline constexpr std::size_t kCallCount = static_cast<std::size_t>(Call::epoll_wait) + 1;
+
+/// Counts the calls of each kind and says which of them fail.
+class FaultPlan {
+ public:
+  /// Makes one later call of kind `call` fail with `errno_value`: the next one, or the one `after`
+  /// calls behind it. A call that is already planned to fail passes this fault on to the one behind
+  /// it. Requires: not Call::close, which cannot fail.
+  void fail_next(Call call, int errno_value, std::uint64_t after) {
+    SKYSOCK_CHECK(call != Call::close && errno_value > 0);
+    std::uint64_t at = calls(call) + 1 + after;
+    while (planned(call, at) != faults_.end()) ++at;
+    faults_.push_back({.call = call, .at = at, .errno_value = errno_value});
+  }
+
+  /// Counts one call; returns the errno it has to fail with, if any.
+  std::optional<int> next(Call call) {
+    const std::uint64_t at = ++counts_[static_cast<std::size_t>(call)];
+    const auto fault = planned(call, at);
+    if (fault == faults_.end()) return std::nullopt;
+    const int errno_value = fault->errno_value;
+    faults_.erase(fault);
+    return errno_value;
+  }
+
+  [[nodiscard]] std::uint64_t calls(Call call) const {
+    return counts_[static_cast<std::size_t>(call)];
+  }
+
+  /// Faults that no call has met yet.
+  [[nodiscard]] std::size_t faults_left() const { return faults_.size(); }
+
+ private:
+  struct Fault {
+    Call call;
+    std::uint64_t at;  ///< Which call of this kind, counted from 1.
+    int errno_value;
+  };
+
+  std::vector<Fault>::iterator planned(Call call, std::uint64_t at) {
+    auto fault = faults_.begin();
+    while (fault != faults_.end() && !(fault->call == call && fault->at == at)) ++fault;
+    return fault;
+  }
+
+  std::array<std::uint64_t, kCallCount> counts_{};
+  std::vector<Fault> faults_;
+};
+
+}  // namespace skysock

@@ -1,0 +1,251 @@
+// SimKernel: sockets, and the network and remote hosts behind them.
+
+#include <algorithm>
+#include <utility>
+
+#include "core/sim/sim_kernel.hpp"
+
+namespace skysock {
+namespace {
+
+// Linux's default ip_local_port_range.
+constexpr std::uint16_t kFirstPort = 32'768;
+constexpr std::uint16_t kLastPort = 60'999;
+
+Endpoint with_port(const Endpoint& endpoint, std::uint16_t port) {
+  return Endpoint::from_numeric(endpoint.host(), port).value_or(Endpoint{});
+}
+
+bool is_wildcard(const Endpoint& endpoint) {
+  const std::string host = endpoint.host();
+  return host == "0.0.0.0" || host == "::";
+}
+
+/// A listener at one of them and a socket at the other would both be meant by some address.
+bool overlap(const Endpoint& left, const Endpoint& right) {
+  return left.family() == right.family() && left.port() == right.port() &&
+         (left.host() == right.host() || is_wildcard(left) || is_wildcard(right));
+}
+
+}  // namespace
+
+// ---- Sockets
+
+Result<int> SimKernel::stream_socket(int family) {
+  if (const auto entered = enter(Call::stream_socket); !entered) return Failure(entered.error());
+  if (family != AF_INET && family != AF_INET6) {
+    return failure(std::errc::address_family_not_supported);
+  }
+  return install(std::make_shared<TcpEnd>(family, options_.buffers));
+}
+
+Result<void> SimKernel::bind(int fd, const Endpoint& endpoint) {
+  const Result<Stream*> end = open_stream(Call::bind, fd, std::errc::invalid_argument);
+  if (!end) return Failure(end.error());
+  if (endpoint.family() != (**end)->family()) {
+    return failure(std::errc::address_family_not_supported);
+  }
+  const bool fresh = (**end)->state() == TcpEnd::State::fresh && (**end)->local().empty();
+  if (!fresh) return failure(std::errc::invalid_argument);
+  if (endpoint.port() != 0 && in_use(endpoint)) return failure(std::errc::address_in_use);
+  const std::uint16_t port = endpoint.port() != 0 ? endpoint.port() : free_port(endpoint);
+  (**end)->set_local(with_port(endpoint, port));
+  return {};
+}
+
+Result<void> SimKernel::listen(int fd, int backlog) {
+  const Result<Object*> object = open(Call::listen, fd);
+  if (!object) return Failure(object.error());
+  const auto length = static_cast<std::size_t>(std::max(backlog, 0));
+  if (auto* listener = std::get_if<Listener>(*object)) {
+    listener->backlog = length;
+    return {};
+  }
+  auto* end = std::get_if<Stream>(*object);
+  if (end == nullptr) return failure(std::errc::not_a_socket);
+  if ((*end)->state() != TcpEnd::State::fresh) return failure(std::errc::invalid_argument);
+  Endpoint local = (*end)->local();
+  if (local.empty()) local = local_of((*end)->family(), "0.0.0.0", "::");
+  if (in_use(local)) return failure(std::errc::address_in_use);
+  **object = Listener{.local = local, .backlog = length};
+  listener_fds_.push_back(fd);
+  return {};
+}
+
+Result<AcceptedSocket> SimKernel::accept(int fd) {
+  const Result<Object*> object = open(Call::accept, fd);
+  if (!object) return Failure(object.error());
+  auto* listener = std::get_if<Listener>(*object);
+  if (listener == nullptr) {
+    const bool stream = std::holds_alternative<Stream>(**object);
+    return failure(stream ? std::errc::invalid_argument : std::errc::not_a_socket);
+  }
+  // Linux takes the descriptor first: at the limit, an empty queue answers EMFILE too.
+  if (!free_fd()) return failure(std::errc::too_many_files_open);
+  if (listener->waiting.empty()) return failure(std::errc::resource_unavailable_try_again);
+  const Stream end = std::move(listener->waiting.front());
+  listener->waiting.pop_front();  // install() may move the listener.
+  const Result<int> accepted = install(end);
+  return AcceptedSocket{.fd = accepted.value(), .peer = end->remote()};
+}
+
+Result<void> SimKernel::connect(int fd, const Endpoint& endpoint) {
+  const Result<Stream*> found = open_stream(Call::connect, fd, std::errc::already_connected);
+  if (!found) return Failure(found.error());
+  const Stream& end = **found;
+  switch (end->state()) {
+    case TcpEnd::State::connecting:
+      return failure(std::errc::connection_already_in_progress);
+    case TcpEnd::State::connected:
+    case TcpEnd::State::reset:
+      return failure(std::errc::already_connected);
+    case TcpEnd::State::refused:
+      return failure(std::errc::connection_aborted);
+    case TcpEnd::State::fresh:
+      break;
+  }
+  if (endpoint.family() != end->family()) {
+    return failure(std::errc::address_family_not_supported);
+  }
+  if (end->local().empty()) end->set_local(local_of(end->family(), "127.0.0.1", "::1"));
+  end->start_connecting(endpoint);
+  if (options_.connect_at_once) answer_syn(end);
+  if (end->state() == TcpEnd::State::connected) return {};
+  if (const int error = end->take_error(); error != 0) return Failure(errno_code(error));
+  connecting_.push_back(end);
+  return failure(std::errc::operation_in_progress);
+}
+
+Result<std::size_t> SimKernel::send(int fd, std::span<const iovec> parts) {
+  const Result<Stream*> end = open_stream(Call::send, fd, std::errc::broken_pipe);
+  if (!end) return Failure(end.error());
+  if (send_limits_.empty()) return (**end)->send(parts);
+  const std::size_t limit = send_limits_.front();
+  send_limits_.pop_front();
+  return (**end)->send(parts, limit);
+}
+
+Result<void> SimKernel::shutdown_write(int fd) {
+  const Result<Object*> object = open(Call::shutdown_write, fd);
+  if (!object) return Failure(object.error());
+  if (auto* end = std::get_if<Stream>(*object)) return (*end)->shutdown_write();
+  if (std::holds_alternative<Listener>(**object)) return {};
+  return failure(std::errc::not_a_socket);
+}
+
+Result<int> SimKernel::take_socket_error(int fd) {
+  const Result<Object*> object = open(Call::take_socket_error, fd);
+  if (!object) return Failure(object.error());
+  if (auto* end = std::get_if<Stream>(*object)) return (*end)->take_error();
+  if (std::holds_alternative<Listener>(**object)) return 0;
+  return failure(std::errc::not_a_socket);
+}
+
+Result<Endpoint> SimKernel::local_endpoint(int fd) {
+  const Result<Object*> object = open(Call::local_endpoint, fd);
+  if (!object) return Failure(object.error());
+  if (auto* listener = std::get_if<Listener>(*object)) return listener->local;
+  auto* end = std::get_if<Stream>(*object);
+  if (end == nullptr) return failure(std::errc::not_a_socket);
+  if (!(*end)->local().empty()) return (*end)->local();
+  return Endpoint::from_numeric((*end)->family() == AF_INET ? "0.0.0.0" : "::", 0).value();
+}
+
+Result<Endpoint> SimKernel::peer_endpoint(int fd) {
+  const Result<Stream*> end = open_stream(Call::peer_endpoint, fd, std::errc::not_connected);
+  if (!end) return Failure(end.error());
+  if (!(**end)->is_up()) return failure(std::errc::not_connected);
+  return (**end)->remote();
+}
+
+Result<void> SimKernel::set_nodelay(int fd, bool /*on*/) {
+  return open_socket(Call::set_nodelay, fd);
+}
+
+Result<void> SimKernel::set_keepalive(int fd, bool /*on*/) {
+  return open_socket(Call::set_keepalive, fd);
+}
+
+// ---- Network
+
+Listener* SimKernel::listener_at(const Endpoint& endpoint) {
+  for (const int fd : listener_fds_) {
+    auto& listener = std::get<Listener>(objects_[static_cast<std::size_t>(fd)]);
+    if (overlap(listener.local, endpoint)) return &listener;
+  }
+  return nullptr;
+}
+
+bool SimKernel::in_use(const Endpoint& endpoint) { return listener_at(endpoint) != nullptr; }
+
+std::uint16_t SimKernel::free_port(const Endpoint& on) {
+  do {
+    const bool wrap = last_port_ < kFirstPort || last_port_ == kLastPort;
+    last_port_ = wrap ? kFirstPort : static_cast<std::uint16_t>(last_port_ + 1);
+  } while (in_use(with_port(on, last_port_)));
+  return last_port_;
+}
+
+/// A fresh port on the host of that family.
+Endpoint SimKernel::local_of(int family, const char* v4_host, const char* v6_host) {
+  const char* host = family == AF_INET ? v4_host : v6_host;
+  const Endpoint any_port = Endpoint::from_numeric(host, 0).value();
+  return with_port(any_port, free_port(any_port));
+}
+
+/// Completes the handshake of `from` with a new end at `at`, which is returned.
+Stream SimKernel::establish(const Stream& from, const Endpoint& at) {
+  const Stream far = std::make_shared<TcpEnd>(at.family(), options_.buffers);
+  far->set_local(at);
+  TcpEnd::join(from, far);
+  return far;
+}
+
+void SimKernel::answer_syn(const Stream& end) {
+  const Endpoint to = end->remote();
+  if (Listener* listener = listener_at(to)) {
+    if (listener->has_room()) listener->waiting.push_back(establish(end, to));
+    return;
+  }
+  const auto remote = remotes_.find(to.text());
+  const RemoteAnswer answer =
+      remote == remotes_.end() ? RemoteAnswer::refuse : remote->second.answer;
+  switch (answer) {
+    case RemoteAnswer::refuse:
+      return end->refuse();
+    case RemoteAnswer::accept:
+      return remote->second.accepted.push_back(establish(end, to));
+    case RemoteAnswer::ignore:
+      return;
+  }
+}
+
+void SimKernel::step() {
+  const auto waits = [](const Stream& end) {
+    return end && end->state() == TcpEnd::State::connecting;
+  };
+  for (const auto& weak : connecting_) {
+    if (const Stream end = weak.lock(); waits(end)) answer_syn(end);
+  }
+  std::erase_if(connecting_, [&](const auto& weak) { return !waits(weak.lock()); });
+}
+
+Result<SimPeer> SimKernel::dial(const Endpoint& to) {
+  Listener* listener = listener_at(to);
+  if (listener == nullptr) return failure(std::errc::connection_refused);
+  if (!listener->has_room()) return failure(std::errc::timed_out);
+  const Stream client = std::make_shared<TcpEnd>(to.family(), options_.buffers);
+  client->set_local(local_of(to.family(), "192.0.2.1", "2001:db8::1"));
+  listener->waiting.push_back(establish(client, to));
+  return SimPeer(client);
+}
+
+std::optional<SimPeer> SimKernel::take_remote(const Endpoint& at) {
+  std::deque<Stream>& accepted = remotes_[at.text()].accepted;
+  if (accepted.empty()) return std::nullopt;
+  SimPeer peer(std::move(accepted.front()));
+  accepted.pop_front();
+  return peer;
+}
+
+}  // namespace skysock

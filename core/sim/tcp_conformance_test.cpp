@@ -1,0 +1,406 @@
+// Do LinuxSys and SimKernel give the same answers about TCP connections? Every test runs on both.
+// Left out: time-outs of the protocol, out-of-band data, keep-alive.
+
+#include "core/sim/conformance.hpp"
+
+namespace skysock::conformance {
+namespace {
+
+constexpr std::uint32_t kEnded = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP;
+constexpr std::uint32_t kFailed = kEnded | EPOLLERR;
+
+template <typename Sys>
+class TcpConformance : public KernelTest<Sys> {};
+TYPED_TEST_SUITE(TcpConformance, Kernels, KernelName);
+
+// ---- Setting up
+
+TYPED_TEST(TcpConformance, AFreshSocketIsNotConnected) {
+  const int fd = this->make_socket();
+  EXPECT_TRUE(this->becomes(fd, EPOLLOUT | EPOLLHUP));
+  EXPECT_EQ(this->read(fd), "ENOTCONN");
+  EXPECT_EQ(this->send(fd, "x"), "EPIPE");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(fd)), "ENOTCONN");
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(fd)), "ENOTCONN");
+  EXPECT_EQ(this->socket_error(fd), "none");
+  EXPECT_EQ(this->sys.local_endpoint(fd).value().text(), "0.0.0.0:0");
+}
+
+TYPED_TEST(TcpConformance, PortZeroBecomesAFreePort) {
+  const auto first = this->sys.local_endpoint(this->make_listener()).value();
+  const auto second = this->sys.local_endpoint(this->make_listener()).value();
+  EXPECT_EQ(first.host(), "127.0.0.1");
+  EXPECT_NE(first.port(), 0);
+  EXPECT_NE(second.port(), 0);
+  EXPECT_NE(first.port(), second.port());
+}
+
+TYPED_TEST(TcpConformance, AnEndpointWithAListenerCannotBeBound) {
+  const auto taken = this->sys.local_endpoint(this->make_listener()).value();
+  EXPECT_EQ(outcome(this->sys.bind(this->make_socket(), taken)), "EADDRINUSE");
+  const auto wildcard = Endpoint::from_numeric("0.0.0.0", taken.port()).value();
+  EXPECT_EQ(outcome(this->sys.bind(this->make_socket(), wildcard)), "EADDRINUSE");
+}
+
+TYPED_TEST(TcpConformance, OfTwoSocketsBoundToOneEndpointTheFirstMayListen) {
+  const int first = this->make_bound();
+  const int second = this->make_socket();
+  EXPECT_EQ(outcome(this->sys.bind(second, this->sys.local_endpoint(first).value())), "ok");
+  EXPECT_EQ(outcome(this->sys.listen(first, 1)), "ok");
+  EXPECT_EQ(outcome(this->sys.listen(second, 1)), "EADDRINUSE");
+}
+
+TYPED_TEST(TcpConformance, APortIsFreeAgainWhenItsListenerIsClosed) {
+  const int listener = this->make_listener();
+  const auto endpoint = this->sys.local_endpoint(listener).value();
+  this->close(listener);
+  const int next = this->make_socket();
+  EXPECT_EQ(outcome(this->sys.bind(next, endpoint)), "ok");
+  EXPECT_EQ(outcome(this->sys.listen(next, 1)), "ok");
+}
+
+TYPED_TEST(TcpConformance, ASocketIsBoundOnce) {
+  const int fd = this->make_bound();
+  const auto any = Endpoint::from_numeric("127.0.0.1", 0).value();
+  EXPECT_EQ(outcome(this->sys.bind(fd, any)), "EINVAL");
+  EXPECT_EQ(outcome(this->sys.bind(this->make_pair().client, any)), "EINVAL");
+}
+
+TYPED_TEST(TcpConformance, ListeningWithoutAnEndpointTakesAnyPort) {
+  const int fd = this->make_socket();
+  EXPECT_EQ(outcome(this->sys.listen(fd, 1)), "ok");
+  EXPECT_EQ(this->sys.local_endpoint(fd).value().host(), "0.0.0.0");
+  EXPECT_NE(this->sys.local_endpoint(fd).value().port(), 0);
+}
+
+TYPED_TEST(TcpConformance, AListenerCarriesNoBytes) {
+  const int listener = this->make_listener();
+  EXPECT_EQ(this->read(listener), "ENOTCONN");
+  EXPECT_EQ(this->send(listener, "x"), "EPIPE");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(listener)), "ok");
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(listener)), "ENOTCONN");
+  const auto endpoint = this->sys.local_endpoint(listener).value();
+  EXPECT_EQ(outcome(this->sys.connect(listener, endpoint)), "EISCONN");
+  EXPECT_EQ(outcome(this->sys.listen(listener, 2)), "ok");
+  EXPECT_TRUE(this->becomes(listener, 0));
+}
+
+TYPED_TEST(TcpConformance, OptionsAreForSocketsOnly) {
+  const int fd = this->make_socket();
+  EXPECT_EQ(outcome(this->sys.set_nodelay(fd, true)), "ok");
+  EXPECT_EQ(outcome(this->sys.set_keepalive(fd, true)), "ok");
+  const int pipe = this->make_pipe().read_fd;
+  EXPECT_EQ(outcome(this->sys.set_nodelay(pipe, true)), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.set_keepalive(pipe, true)), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.accept(pipe)), "ENOTSOCK");
+  EXPECT_EQ(this->send(pipe, "x"), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.accept(fd)), "EINVAL");
+}
+
+// ---- Connecting
+
+TYPED_TEST(TcpConformance, AConnectIsUnderWayThenWritable) {
+  const int listener = this->make_listener();
+  const int client = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT));
+  EXPECT_EQ(this->socket_error(client), "none");
+  EXPECT_EQ(this->read(client), "EAGAIN");
+}
+
+TYPED_TEST(TcpConformance, BothSidesKnowBothEndpoints) {
+  const int listener = this->make_listener();
+  const int client = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(listener, EPOLLIN));
+  const AcceptedSocket accepted = this->sys.accept(listener).value();
+  this->own(accepted.fd);
+  auto& sys = this->sys;
+  const std::string client_text = sys.local_endpoint(client).value().text();
+  EXPECT_EQ(accepted.peer.text(), client_text);
+  EXPECT_EQ(sys.peer_endpoint(accepted.fd).value().text(), client_text);
+  const std::string listener_text = sys.local_endpoint(listener).value().text();
+  EXPECT_EQ(sys.local_endpoint(accepted.fd).value().text(), listener_text);
+  EXPECT_EQ(sys.peer_endpoint(client).value().text(), listener_text);
+  EXPECT_TRUE(client_text.starts_with("127.0.0.1:"));
+}
+
+TYPED_TEST(TcpConformance, AListenerIsReadableWhileAConnectionWaits) {
+  const int listener = this->make_listener();
+  EXPECT_EQ(outcome(this->sys.accept(listener)), "EAGAIN");
+  this->start_connect(listener);
+  this->accept(listener);
+  EXPECT_TRUE(this->becomes(listener, 0));
+  EXPECT_EQ(outcome(this->sys.accept(listener)), "EAGAIN");
+}
+
+TYPED_TEST(TcpConformance, AConnectedSocketCannotConnectOrListen) {
+  const int server = this->make_pair().server;
+  const auto other = this->sys.local_endpoint(this->make_listener()).value();
+  EXPECT_EQ(outcome(this->sys.connect(server, other)), "EISCONN");
+  EXPECT_EQ(outcome(this->sys.listen(server, 1)), "EINVAL");
+}
+
+TYPED_TEST(TcpConformance, ARefusedConnectIsToldByTheSocketErrorOnce) {
+  const int client = this->start_connect(this->make_bound());
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->socket_error(client), "ECONNREFUSED");
+  EXPECT_EQ(this->socket_error(client), "none");
+  EXPECT_TRUE(this->becomes(client, kEnded));
+  EXPECT_EQ(this->read(client), "(end)");
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(client)), "ENOTCONN");
+}
+
+TYPED_TEST(TcpConformance, ARefusedConnectIsToldByARead) {
+  const int client = this->start_connect(this->make_bound());
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->read(client), "ECONNREFUSED");
+  EXPECT_EQ(this->read(client), "(end)");
+}
+
+TYPED_TEST(TcpConformance, AFullBacklogLeavesAConnectUnanswered) {
+  const int listener = this->make_listener(1);
+  const int first = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(first, EPOLLOUT));
+  const int second = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(second, EPOLLOUT));
+  const int third = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(third, 0));
+  EXPECT_EQ(this->read(third), "EAGAIN");
+  EXPECT_EQ(this->send(third, "x"), "EAGAIN");
+  EXPECT_EQ(this->socket_error(third), "none");
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(third)), "ENOTCONN");
+  const auto endpoint = this->sys.local_endpoint(listener).value();
+  EXPECT_EQ(outcome(this->sys.connect(third, endpoint)), "EALREADY");
+}
+
+TYPED_TEST(TcpConformance, ShuttingDownAnUnansweredConnectGivesItUp) {
+  const int listener = this->make_listener(0);
+  EXPECT_TRUE(this->becomes(this->start_connect(listener), EPOLLOUT));
+  const int client = this->start_connect(listener);
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT | EPOLLERR | EPOLLHUP));
+  EXPECT_EQ(this->read(client), "ECONNRESET");
+}
+
+TYPED_TEST(TcpConformance, ClosingAListenerResetsWhatWaits) {
+  const int listener = this->make_listener();
+  const int client = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT));
+  this->close(listener);
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->read(client), "ECONNRESET");
+}
+
+TYPED_TEST(TcpConformance, AConnectionThatEndedInTheBacklogIsStillAccepted) {
+  const int listener = this->make_listener();
+  const int client = this->start_connect(listener);
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT));
+  EXPECT_EQ(this->send(client, "hello"), "ok");
+  this->close(client);
+  const int server = this->accept(listener);
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(this->read(server), "hello");
+  EXPECT_EQ(this->read(server), "(end)");
+}
+
+// ---- Bytes
+
+TYPED_TEST(TcpConformance, BytesTravelBothWays) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->send(client, "question"), "ok");
+  EXPECT_EQ(this->write(server, "answer"), "ok");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT));
+  EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(server), "question");
+  EXPECT_EQ(this->read(client), "answer");
+  EXPECT_EQ(this->read(client), "EAGAIN");
+}
+
+TYPED_TEST(TcpConformance, PartsAreSentInOrderAndReadInPieces) {
+  const auto [client, server] = this->make_pair();
+  std::string texts[] = {"one, ", "", "two, three"};
+  std::vector<iovec> parts;
+  for (auto& text : texts) parts.push_back({.iov_base = text.data(), .iov_len = text.size()});
+  EXPECT_EQ(this->sys.send(client, parts).value(), 15U);
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(server, 6), "one, t");
+  EXPECT_EQ(this->read(server, 100), "wo, three");
+}
+
+TYPED_TEST(TcpConformance, NothingCanBeSentAndRead) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->sys.send(client, {}).value(), 0U);
+  EXPECT_EQ(this->send(client, ""), "ok");
+  EXPECT_EQ(this->read(server, 0), "(end)");
+  EXPECT_EQ(this->read(server), "EAGAIN");
+}
+
+/// Sends until the kernel takes no more; returns how much it took.
+template <typename Test>
+std::size_t fill(Test& sys, int fd) {
+  const std::string chunk(65'536, 'x');
+  const iovec part{.iov_base = const_cast<char*>(chunk.data()), .iov_len = chunk.size()};
+  for (std::size_t total = 0;;) {
+    const auto sent = sys.send(fd, {&part, 1});
+    if (!sent) return sent.error() == std::errc::resource_unavailable_try_again ? total : 0;
+    total += *sent;
+  }
+}
+
+TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
+  const auto [client, server] = this->make_pair();
+  // Bytes may still move from the send buffer to the peer's window: full is when nothing moves.
+  std::size_t sent = 0;
+  do {
+    const std::size_t more = fill(this->sys, client);
+    ASSERT_GT(more, 0U);
+    sent += more;
+  } while (!this->becomes(client, 0));
+  EXPECT_EQ(this->send(client, "x"), "EAGAIN");
+  std::string buffer(65'536, '\0');
+  for (std::size_t got = 0; got < sent;) {
+    EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT));
+    const auto read = this->sys.read(server, std::as_writable_bytes(std::span(buffer)));
+    ASSERT_TRUE(read);
+    got += *read;
+    ASSERT_LE(got, sent);
+  }
+  EXPECT_EQ(this->read(server), "EAGAIN");
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT));
+}
+
+TYPED_TEST(TcpConformance, WhatWasSentArrivesAfterTheSenderClosed) {
+  const auto [client, server] = this->make_pair();
+  const std::size_t sent = fill(this->sys, client);
+  this->close(client);
+  std::string buffer(65'536, '\0');
+  std::size_t got = 0;
+  for (;;) {
+    const auto read = this->sys.read(server, std::as_writable_bytes(std::span(buffer)));
+    if (read && *read == 0) break;
+    ASSERT_TRUE(read || read.error() == std::errc::resource_unavailable_try_again);
+    got += read.value_or(0);
+    ASSERT_LE(got, sent);
+  }
+  EXPECT_EQ(got, sent);
+}
+
+// ---- Ending
+
+TYPED_TEST(TcpConformance, AFinIsReadBehindTheBytesAndStaysReadable) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->send(client, "bye"), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(this->read(server), "bye");
+  EXPECT_EQ(this->read(server), "(end)");
+  EXPECT_EQ(this->read(server), "(end)");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+}
+
+TYPED_TEST(TcpConformance, AfterOneFinTheOtherDirectionLives) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(this->send(server, "late"), "ok");
+  EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(client), "late");
+  EXPECT_TRUE(this->becomes(client, EPOLLOUT));
+}
+
+TYPED_TEST(TcpConformance, NothingIsSentBehindTheOwnFin) {
+  const int client = this->make_pair().client;
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+  EXPECT_EQ(this->send(client, ""), "EPIPE");
+  EXPECT_EQ(this->socket_error(client), "none");
+}
+
+TYPED_TEST(TcpConformance, TwoFinsHangUpBothSidesWithoutAnError) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(outcome(this->sys.shutdown_write(server)), "ok");
+  for (const int fd : {client, server}) {
+    EXPECT_TRUE(this->becomes(fd, kEnded));
+    EXPECT_EQ(this->read(fd), "(end)");
+    EXPECT_EQ(this->send(fd, "x"), "EPIPE");
+    EXPECT_EQ(outcome(this->sys.shutdown_write(fd)), "ENOTCONN");
+    EXPECT_EQ(outcome(this->sys.peer_endpoint(fd)), "ENOTCONN");
+    EXPECT_EQ(this->socket_error(fd), "none");
+  }
+}
+
+TYPED_TEST(TcpConformance, AResetIsReadOnceBehindTheBytes) {
+  const int client = this->make_reset_pair("data").client;
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->read(client), "data");
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->read(client), "ECONNRESET");
+  EXPECT_TRUE(this->becomes(client, kEnded));
+  EXPECT_EQ(this->read(client), "(end)");
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+}
+
+TYPED_TEST(TcpConformance, AResetIsToldByASendOnce) {
+  const int client = this->make_reset_pair().client;
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->send(client, "x"), "ECONNRESET");
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+  EXPECT_EQ(this->read(client), "(end)");
+}
+
+TYPED_TEST(TcpConformance, AResetIsToldByTheSocketErrorOnce) {
+  const int client = this->make_reset_pair().client;
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->socket_error(client), "ECONNRESET");
+  EXPECT_EQ(this->socket_error(client), "none");
+  EXPECT_EQ(this->read(client), "(end)");
+}
+
+TYPED_TEST(TcpConformance, AResetSocketIsNotConnected) {
+  const int client = this->make_reset_pair().client;
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(client)), "ENOTCONN");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ENOTCONN");
+}
+
+TYPED_TEST(TcpConformance, TheFirstSendToAClosedPeerSucceedsTheNextFails) {
+  const auto [client, server] = this->make_pair();
+  this->close(server);
+  EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(this->send(client, "into the void"), "ok");
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+  EXPECT_EQ(this->send(client, "x"), "EPIPE");
+  EXPECT_EQ(this->read(client), "(end)");
+}
+
+TYPED_TEST(TcpConformance, AResetBehindAFinIsABrokenPipeThatReadsDoNotSee) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->send(server, "data"), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(server)), "ok");
+  EXPECT_EQ(this->send(client, "never read"), "ok");
+  EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT));
+  this->close(server);
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->read(client), "data");
+  EXPECT_EQ(this->read(client), "(end)");
+  EXPECT_EQ(this->socket_error(client), "EPIPE");
+}
+
+TYPED_TEST(TcpConformance, BehindTwoFinsNobodyIsReset) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->send(client, "never read"), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(client)), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(server)), "ok");
+  EXPECT_TRUE(this->becomes(server, kEnded));
+  EXPECT_TRUE(this->becomes(client, kEnded));
+  this->close(server);
+  EXPECT_TRUE(this->becomes(client, kEnded));
+  EXPECT_EQ(this->socket_error(client), "none");
+}
+
+}  // namespace
+}  // namespace skysock::conformance
