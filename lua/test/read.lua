@@ -243,4 +243,30 @@ function cases.random_mix_of_reads_gives_what_was_sent()
   end
 end
 
+-- A short string that exists already costs nothing, so all growth would be tables, closures or
+-- coroutines made per message.
+function cases.message_makes_no_garbage_but_its_string()
+  local client, server = harness.pair()
+  skynet.fork(function()
+    local data = socket.read(server)
+    while data and socket.write(server, data) do
+      data = socket.read(server)
+    end
+  end)
+  local function round_trips(count)
+    for _ = 1, count do
+      socket.write(client, "ping")
+      equal(socket.read(client, 4), "ping")
+    end
+  end
+  round_trips(100)
+  collectgarbage()
+  collectgarbage "stop"
+  local before = collectgarbage "count"
+  round_trips(1000)
+  local growth = (collectgarbage "count" - before) * 1024
+  collectgarbage "restart"
+  assert(growth < 5000, ("%.0f bytes of garbage in 1000 round trips"):format(growth))
+end
+
 harness.run(cases, ...)
