@@ -81,16 +81,6 @@ function cases.second_concurrent_close_raises()
   socket.close(server) -- Now unknown: ignored.
 end
 
-function cases.port_is_free_when_close_comes_back()
-  local port = 0
-  for _ = 1, 50 do
-    local id, address, bound = socket.listen("127.0.0.1", port)
-    assert(id, address)
-    socket.close(id)
-    port = bound
-  end
-end
-
 function cases.close_of_an_unknown_id_is_ignored()
   socket.close(12345)
   socket.shutdown(12345)
