@@ -121,6 +121,14 @@ class KernelTest : public testing::Test {
     return fd;
   }
 
+  /// A listener whose backlog has no room: with backlog 0, one connection fills it.
+  int make_full_listener() {
+    const int listener = make_listener(0);
+    start_connect(listener);
+    EXPECT_TRUE(becomes(listener, EPOLLIN));
+    return listener;
+  }
+
   /// A client whose connect to `listener` is under way or done.
   int start_connect(int listener) {
     const int fd = make_socket();
@@ -155,6 +163,20 @@ class KernelTest : public testing::Test {
     return pair;
   }
 
+  /// Reads until `expected` bytes came or nothing comes any more; returns how many.
+  std::size_t drain(int fd, std::size_t expected) {
+    const int set = own(sys.epoll_create());
+    EXPECT_EQ(outcome(sys.epoll_add(set, fd, EPOLLIN, 0)), "ok");
+    std::vector<std::byte> buffer(65'536);
+    std::size_t total = 0;
+    while (total < expected && wait_one(set, 5'000) != 0) {
+      const auto got = sys.read(fd, buffer);
+      if (!got || *got == 0) break;
+      total += *got;
+    }
+    return total;
+  }
+
   /// The bytes, "(end)", or the errno's name.
   std::string read(int fd, std::size_t bytes_max = 100) {
     std::string text(bytes_max, '\0');
@@ -180,18 +202,28 @@ class KernelTest : public testing::Test {
     return error == 0 ? "none" : name_of(errno_code(error));
   }
 
-  /// Whether the kernel comes to report exactly `expected` of fd; gives it 5 s by its own clock.
+  /// Whether `done()` comes true; gives it 5 s by the kernel's own clock.
+  template <typename Done>
+  bool eventually(Done done) {
+    const std::int64_t until_ms = sys.now_ms() + 5'000;
+    while (!done()) {
+      if (sys.now_ms() >= until_ms) return false;
+      Traits<Sys>::pass_time(sys);
+    }
+    return true;
+  }
+
+  /// Whether the kernel comes to report exactly `expected` of fd.
   testing::AssertionResult becomes(int fd, std::uint32_t expected) {
     const int set = sys.epoll_create().value();
     EXPECT_EQ(outcome(sys.epoll_add(set, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, 0)), "ok");
     std::uint32_t events = 0;
-    const std::int64_t until_ms = sys.now_ms() + 5'000;
-    do {
+    const bool came = eventually([&] {
       events = wait_one(set, expected == 0 ? 10 : 100);
-      Traits<Sys>::pass_time(sys);
-    } while (events != expected && sys.now_ms() < until_ms);
+      return events == expected;
+    });
     sys.close(set);
-    if (events == expected) return testing::AssertionSuccess();
+    if (came) return testing::AssertionSuccess();
     return testing::AssertionFailure()
            << "reports " << names_of(events) << ", expected " << names_of(expected);
   }
