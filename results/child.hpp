@@ -45,6 +45,8 @@ class Child {
   /// `timeout` passed.
   std::optional<int> wait(std::chrono::milliseconds timeout);
 
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
   /// The end of what it wrote to standard error, or an empty string.
   [[nodiscard]] std::string error_output() const;
 

@@ -29,7 +29,7 @@ struct CompareOptions {
   Side b;
   bool aa = false;  ///< The same server on both sides on purpose: an alarm is a false one.
   Placement placement;
-  Workload workload;  ///< `operations` 0: calibrate.
+  Workload workload;
   std::size_t rounds_max = 128;
   std::chrono::milliseconds budget{120'000};  ///< For all of it, the confirmation included.
   std::uint64_t seed = 1;

@@ -24,6 +24,7 @@ struct Arguments {
   std::string placement = "cross-cpu";
   std::size_t connections = 64;
   std::size_t bytes = 64;
+  std::uint64_t operations = 0;  ///< 0: calibrate.
   std::size_t rounds_max = 128;
   double budget_s = 120;
   double start_timeout_s = 10;
@@ -102,9 +103,14 @@ Outcome<CompareOptions> make_options(const Arguments& arguments) {
   options.seed = arguments.seed != 0 ? arguments.seed : std::random_device()();
   options.workload.connections = arguments.connections;
   options.workload.bytes = arguments.bytes;
+  options.workload.operations = arguments.operations;
   options.workload.seed = options.seed;
   options.workload.start_timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.start_timeout_s * 1000));
+  if (options.workload.operations != 0 && options.workload.operations < options.workload.chunks) {
+    return problem(kUsage, fmt::format("--operations {}: expected at least {}, or 0",
+                                       arguments.operations, options.workload.chunks));
+  }
   if (options.aa && !is_identical(options.a, options.b)) {
     return problem(
         kUsage,
@@ -143,9 +149,11 @@ Outcome<CompareRecord> measure(CompareOptions options) {
   if (auto pinned = pin_to(options.placement.load_cpu); !pinned)
     return std::unexpected(pinned.error());
   const auto start = std::chrono::steady_clock::now();
-  auto operations = calibrate(options.a.argv, options.placement, options.workload);
-  if (!operations) return std::unexpected(operations.error());
-  options.workload.operations = *operations;
+  if (options.workload.operations == 0) {
+    auto operations = calibrate(options.a.argv, options.placement, options.workload);
+    if (!operations) return std::unexpected(operations.error());
+    options.workload.operations = *operations;
+  }
   options.budget -= std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);
   ProgressLine line;
@@ -205,6 +213,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
   command.add_option("--bytes", arguments.bytes, "bytes per message")
       ->check(CLI::Range(1, 16 << 20))
+      ->capture_default_str();
+  command
+      .add_option("--operations", arguments.operations,
+                  "messages per sample; 0 finds what takes A about 80 ms")
       ->capture_default_str();
   command.add_option("--placement", arguments.placement, "same-cpu or cross-cpu")
       ->capture_default_str();

@@ -142,8 +142,10 @@ std::string verdict_sentence(const CompareRecord& record) {
       break;
   }
   if (record.needed_confirmation()) {
-    return name + ": no difference resolved; a second run did not confirm the first " +
-           std::string(name_of(record.first_state));
+    const bool had_time = record.confirm_rounds.size() >= kLooks.front();
+    return fmt::format("{}: no difference resolved; {} the first {}", name,
+                       had_time ? "a second run did not confirm" : "no time was left to confirm",
+                       name_of(record.first_state));
   }
   return fmt::format("{}: no difference resolved; {} before a look decided", name,
                      ending_text(record.ending));
