@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <sstream>
 
 namespace skysock::stress {
@@ -49,6 +50,19 @@ CLI::Validator seconds(double max) {
       "SECONDS");
 }
 
+/// CLI11 alone reads "-5" as 2^64 - 5, and cuts what is larger down to 2^64 - 1.
+CLI::Validator digits() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [at, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc{} && at == end) return std::string();
+        return fmt::format("'{}' is not an integer from 0 to 2^64-1", text);
+      },
+      "INTEGER");
+}
+
 CLI::Validator not_empty() {
   return CLI::Validator(
       [](std::string& text) { return std::string(text.empty() ? "must not be empty" : ""); }, "");
@@ -64,7 +78,8 @@ void add_load(CLI::App& app, Options& options) {
   app.add_option("--duration", options.duration_s, "seconds")
       ->check(seconds(kWeekS))
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "of all randomness (default: drawn, and printed)");
+  app.add_option("--seed", options.seed, "of all randomness (default: drawn, and printed)")
+      ->check(digits());
   app.add_option("--message-max", options.message_bytes_max, "largest message in bytes")
       ->check(CLI::Range(1, 64 << 20))
       ->capture_default_str();

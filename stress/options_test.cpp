@@ -45,15 +45,23 @@ TEST(Options, ASeedThatIsNotGivenIsKnownToBeMissing) {
 }
 
 TEST(Options, MistakesExitWithTwoAndNameTheOption) {
-  const std::vector<std::vector<std::string>> mistakes = {
-      {"--clients", "0"},      {"--clients", "many"},
-      {"--connections", "-1"}, {"--duration", "0"},
-      {"--duration", "nan"},   {"--seed", "-5"},
-      {"--seed", "1x"},        {"--hang-timeout", "0"},
-      {"--max-failures", "0"}, {"--message-max", "0"},
-      {"--server-timeout"},    {"--clinets", "3"},
-      {"--duration", "inf"},   {"stray"},
-      {"--target", ""},        {"--server", ""}};
+  const std::vector<std::vector<std::string>> mistakes = {{"--clients", "0"},
+                                                          {"--clients", "many"},
+                                                          {"--connections", "-1"},
+                                                          {"--duration", "0"},
+                                                          {"--duration", "nan"},
+                                                          {"--seed", "-5"},
+                                                          {"--seed", "1x"},
+                                                          {"--seed", "18446744073709551616"},
+                                                          {"--hang-timeout", "0"},
+                                                          {"--max-failures", "0"},
+                                                          {"--message-max", "0"},
+                                                          {"--server-timeout"},
+                                                          {"--clinets", "3"},
+                                                          {"--duration", "inf"},
+                                                          {"stray"},
+                                                          {"--target", ""},
+                                                          {"--server", ""}};
   for (const auto& words : mistakes) {
     const auto options = parse(words);
     ASSERT_FALSE(options.has_value()) << words[0];
