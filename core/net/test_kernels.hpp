@@ -7,10 +7,18 @@
 #include <string>
 
 #include "core/net/test_world.hpp"
+#include "core/sim/sim_kernel.hpp"
 
 namespace skysock {
 
-using TestKernels = testing::Types<LinuxSys>;
+template <>
+struct KernelTraits<SimKernel> {
+  static constexpr int kPollMs = 0;
+  static constexpr int kPollsMax = 2'000;
+  static void pass_ms(SimKernel& sys, std::int64_t ms) { sys.advance_ms(ms); }
+};
+
+using TestKernels = testing::Types<LinuxSys, SimKernel>;
 
 struct KernelNames {
   template <typename Sys>

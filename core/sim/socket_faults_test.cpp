@@ -1,0 +1,204 @@
+// Does the server survive every call of the kernel that fails, without losing a descriptor or a
+// slot? Faults are planned on the simulated kernel.
+
+#include <gtest/gtest.h>
+
+#include "core/net/test_kernels.hpp"
+#include "core/net/test_world.hpp"
+
+namespace skysock {
+namespace {
+
+class SocketFaults : public testing::Test {
+ protected:
+  ~SocketFaults() override {
+    EXPECT_EQ(world.sys.bad_fd_calls(), 0U);
+    EXPECT_EQ(world.sys.faults_left(), 0U)
+        << "a planned fault was not met: the test proves nothing";
+  }
+
+  void expect_gone(SocketId id, std::size_t fds_before) {
+    EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::free; }));
+    EXPECT_EQ(world.sys.open_fds(), fds_before);
+  }
+
+  World<SimKernel> world;
+};
+
+TEST_F(SocketFaults, A29_WithoutDescriptorsAConnectionIsRefusedAndTheListenerLivesOn) {
+  const SocketId listener = world.listener();
+  const int refused = world.client();
+  world.sys.fail_next(Call::accept, EMFILE);
+  const Event* error = world.wait_for(EventKind::error, listener);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data.text(), "Too many open files");
+  EXPECT_TRUE(world.peer_read(refused).eof) << "refused, not left in the backlog";
+  EXPECT_EQ(world.count(EventKind::accept, listener), 0U);
+  world.client();
+  EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr);
+}
+
+TEST_F(SocketFaults, ASpareDescriptorThatCouldNotBeHadAgainIsTriedAgain) {
+  const SocketId listener = world.listener();
+  world.client();
+  world.sys.fail_next(Call::accept, EMFILE);
+  world.sys.fail_next(Call::open_spare, EMFILE);
+  ASSERT_NE(world.wait_for(EventKind::error, listener), nullptr);
+  const std::size_t before = world.sys.open_fds();
+  world.client();
+  world.sys.fail_next(Call::accept, EMFILE);
+  EXPECT_TRUE(world.until([&] { return world.server->counts().refused_accepts == 2; }));
+  EXPECT_EQ(world.sys.open_fds(), before + 2) << "the client's own end, and the spare";
+}
+
+TEST_F(SocketFaults, AnAbortedConnectionInTheBacklogDoesNotStopTheNext) {
+  const SocketId listener = world.listener();
+  world.client();
+  world.sys.fail_next(Call::accept, ECONNABORTED);
+  EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr);
+  EXPECT_EQ(world.count(EventKind::error, listener), 0U);
+}
+
+TEST_F(SocketFaults, A57_AStartThatCannotRegisterIsAnErrorThenCloseAndClosesItsDescriptor) {
+  const auto pair = world.connection(false);
+  const std::size_t fds = world.sys.open_fds();
+  world.sys.fail_next(Call::epoll_add, ENOSPC);
+  EXPECT_TRUE(world.server->start(kOwner, pair.id).has_value());
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  EXPECT_EQ(world.story_of(pair.id), "OEC");
+  expect_gone(pair.id, fds - 1);
+}
+
+TEST_F(SocketFaults, A34_AConnectThatCannotRegisterIsOneErrorAndClosesItsDescriptor) {
+  world.listener();
+  const std::size_t fds = world.sys.open_fds();
+  world.sys.fail_next(Call::epoll_add, ENOSPC);
+  const SocketId id = world.server->open(kOwner, "127.0.0.1", world.port).value();
+  ASSERT_NE(world.wait_for(EventKind::error, id), nullptr);
+  EXPECT_EQ(world.story_of(id), "E");
+  expect_gone(id, fds);
+}
+
+TEST_F(SocketFaults, EveryFailingCallOfOpenIsOneErrorWithItsText) {
+  world.listener();
+  const std::size_t fds = world.sys.open_fds();
+  const std::pair<Call, int> faults[] = {
+      {Call::stream_socket, EMFILE}, {Call::connect, ENETUNREACH}, {Call::connect, EADDRNOTAVAIL}};
+  for (const auto& [call, code] : faults) {
+    world.sys.fail_next(call, code);
+    const SocketId id = world.server->open(kOwner, "127.0.0.1", world.port).value();
+    const Event* error = world.wait_for(EventKind::error, id);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->data.text(), errno_code(code).message());
+    expect_gone(id, fds);
+  }
+}
+
+TEST_F(SocketFaults, EveryFailingCallOfListenFailsInTheCallerAndKeepsNothing) {
+  const std::size_t fds = world.sys.open_fds();
+  const std::pair<Call, int> faults[] = {
+      {Call::stream_socket, EMFILE}, {Call::set_keepalive, EINVAL}, {Call::set_nodelay, EINVAL},
+      {Call::bind, EACCES},          {Call::listen, EADDRINUSE},    {Call::write, EPIPE}};
+  for (const auto& [call, code] : faults) {
+    world.sys.fail_next(call, code);
+    const auto id = world.server->listen(kOwner, "127.0.0.1", 0);
+    ASSERT_FALSE(id.has_value());
+    EXPECT_EQ(id.error(), errno_code(code));
+    EXPECT_EQ(world.sys.open_fds(), fds);
+    EXPECT_EQ(world.server->counts().slots_used, 0U);
+  }
+}
+
+TEST_F(SocketFaults, LV14_AWriteErrorCarriesTheTextOfTheCallThatFailedAndThenOneClose) {
+  const auto pair = world.connection();
+  world.sys.fail_next(Call::send, EPIPE);
+  EXPECT_TRUE(world.send(pair.id, "lost"));
+  const Event* error = world.wait_for(EventKind::error, pair.id);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data.text(), "Broken pipe");
+  EXPECT_EQ(world.server->state(pair.id), State::halfclose_write);
+  world.peer_send(pair.peer, "still heard");
+  EXPECT_TRUE(world.until([&] { return world.data_of(pair.id) == "still heard"; }));
+  EXPECT_FALSE(world.send(pair.id, "refused"));
+  world.pass_ms(1'001);
+  EXPECT_EQ(world.story_of(pair.id), "OEDC") << "at the latest a second later";
+  EXPECT_EQ(world.server->state(pair.id), State::free);
+}
+
+TEST_F(SocketFaults, A23_ShortAndRefusedWritesLoseNothingAndMixNothing) {
+  const auto pair = world.connection();
+  for (const std::size_t bytes : {1U, 0U, 2U, 0U, 0U, 3U, 1U}) world.sys.limit_next_send(bytes);
+  EXPECT_TRUE(world.send(pair.id, "high-", Priority::high));
+  EXPECT_TRUE(world.send(pair.id, "low-", Priority::low));
+  EXPECT_TRUE(world.send(pair.id, "HIGH-", Priority::high));
+  world.settle();
+  EXPECT_TRUE(world.send(pair.id, "end", Priority::low));
+  EXPECT_EQ(world.peer_read(pair.peer, 17).text, "high-HIGH-low-end");
+}
+
+TEST_F(SocketFaults, AReadErrorIsAnErrorThenOneClose) {
+  const auto pair = world.connection();
+  world.peer_send(pair.peer, "x");
+  world.settle();
+  world.sys.fail_next(Call::read, ETIMEDOUT, 1);  // The control pipe is read first.
+  EXPECT_TRUE(world.send(pair.id, "y"));
+  world.peer_send(pair.peer, "z");
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  EXPECT_EQ(world.story_of(pair.id), "ODEC");
+}
+
+TEST_F(SocketFaults, AnInterruptedWaitReadOrWriteIsNoError) {
+  const auto pair = world.connection();
+  world.sys.fail_next(Call::epoll_wait, EINTR);
+  world.sys.fail_next(Call::send, EINTR);
+  EXPECT_TRUE(world.send(pair.id, "through"));
+  EXPECT_EQ(world.peer_read(pair.peer, 7).text, "through");
+  world.sys.fail_next(Call::read, EINTR);
+  world.peer_send(pair.peer, "back");
+  EXPECT_TRUE(world.until([&] { return world.data_of(pair.id) == "back"; }));
+  EXPECT_EQ(world.story_of(pair.id), "OD");
+}
+
+TEST_F(SocketFaults, AConnectThatIsNeverAnsweredCanBeClosed) {
+  const Endpoint silent = *Endpoint::from_numeric("127.0.0.1", 9);
+  world.sys.set_remote(silent, RemoteAnswer::ignore);
+  const SocketId id = world.server->open(kOwner, "127.0.0.1", 9).value();
+  world.settle();
+  EXPECT_EQ(world.server->state(id), State::connecting);
+  world.close(id);
+  ASSERT_NE(world.wait_for(EventKind::close, id), nullptr);
+  EXPECT_EQ(world.server->state(id), State::free);
+}
+
+TEST_F(SocketFaults, ADrainOfAConnectThatIsNeverAnsweredEndsInTime) {
+  world.sys.set_remote(*Endpoint::from_numeric("127.0.0.1", 9), RemoteAnswer::ignore);
+  const SocketId id = world.server->open(kOwner, "127.0.0.1", 9).value();
+  EXPECT_TRUE(world.send(id, "never sent"));
+  world.close(id);
+  world.settle();
+  EXPECT_EQ(world.server->state(id), State::connecting_draining);
+  world.pass_ms(60'001);
+  EXPECT_EQ(world.story_of(id), "C");
+  EXPECT_EQ(world.server->state(id), State::free);
+}
+
+TEST_F(SocketFaults, AnEchoCostsFiveCallsOfTheReactor) {
+  const auto pair = world.connection();
+  world.settle();
+  const auto calls = [&] {
+    return world.sys.calls(Call::epoll_wait) + world.sys.calls(Call::read) +
+           world.sys.calls(Call::send) + world.sys.calls(Call::epoll_modify);
+  };
+  world.peer_send(pair.peer, "64 bytes");
+  std::uint64_t before = calls();
+  world.server->poll(0);
+  EXPECT_EQ(calls() - before, 2U) << "epoll_wait, read";
+  EXPECT_EQ(world.data_of(pair.id), "64 bytes");
+  EXPECT_TRUE(world.send(pair.id, "64 bytes"));
+  before = calls();
+  world.server->poll(0);
+  EXPECT_EQ(calls() - before, 3U) << "epoll_wait, read of the pipe, send";
+}
+
+}  // namespace
+}  // namespace skysock
