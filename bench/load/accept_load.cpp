@@ -1,0 +1,129 @@
+#include "bench/load/accept_load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "bench/load/pattern.hpp"
+
+namespace skysock::load {
+namespace {
+
+using std::chrono::steady_clock;
+
+// 28,000 ports each; beyond that TIME_WAIT has freed the first again.
+constexpr unsigned kSourcesMax = 64;
+
+MessageKey key_of(const AcceptOptions& options, std::uint64_t operation) {
+  return {options.seed, operation, 0};
+}
+
+}  // namespace
+
+AcceptLoad::AcceptLoad(AcceptOptions options, Target target, EdgePoll poll)
+    : options_(std::move(options)),
+      target_(std::move(target)),
+      poll_(std::move(poll)),
+      connections_(options_.in_flight) {}
+
+Outcome<AcceptLoad> AcceptLoad::open(AcceptOptions options) {
+  if (options.in_flight == 0)
+    return std::unexpected("an accept load needs at least one connection in flight");
+  auto target = resolve(options.host, options.port);
+  if (!target) return std::unexpected(target.error());
+  auto poll = EdgePoll::open();
+  if (!poll) return std::unexpected(poll.error());
+  return AcceptLoad(std::move(options), std::move(*target), std::move(*poll));
+}
+
+Outcome<std::chrono::nanoseconds> AcceptLoad::run(std::uint64_t operations) {
+  const auto start = steady_clock::now();
+  end_ = begun_ + operations;
+  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
+    if (auto done = begin(index); !done) return std::unexpected(done.error());
+  }
+  while (completed_ < end_) {
+    auto events = poll_.wait(start + options_.deadline);
+    if (!events) return std::unexpected(events.error());
+    if (events->empty()) {
+      return std::unexpected(fmt::format("{}: {} of {} connections were served within {} ms",
+                                         target_.text, operations - (end_ - completed_), operations,
+                                         options_.deadline.count()));
+    }
+    for (const epoll_event& event : *events) {
+      if (auto done = serve(event.data.u64, event.events); !done)
+        return std::unexpected(done.error());
+    }
+  }
+  return steady_clock::now() - start;
+}
+
+Outcome<void> AcceptLoad::begin(std::size_t index) {
+  auto fd = begin_connect(target_, source_);
+  while (!fd && fd.error().ports_used_up && target_.is_loopback_v4() && source_ < kSourcesMax) {
+    fd = begin_connect(target_, ++source_);
+  }
+  if (!fd) return std::unexpected(fmt::format("connection {}: {}", begun_, fd.error().text));
+  connections_[index] = Connection{std::move(*fd), begun_++, false};
+  return poll_.add(connections_[index].fd.get(), index);
+}
+
+Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
+  Connection& connection = connections_[index];
+  if ((events & EPOLLERR) != 0) {
+    return std::unexpected(fmt::format("connection {} to {}: {}", connection.operation,
+                                       target_.text,
+                                       std::strerror(pending_error(connection.fd.get()))));
+  }
+  if ((events & EPOLLOUT) != 0 && !connection.sent) {
+    if (auto sent = send(connection); !sent) return sent;
+  }
+  if ((events & EPOLLIN) == 0) return {};
+  auto complete = receive(connection);
+  if (!complete) return std::unexpected(complete.error());
+  if (!*complete) return {};
+  connection.fd = Fd();  // Nothing is unread, so this sends FIN, not RST.
+  ++completed_;
+  return begun_ < end_ ? begin(index) : Outcome<void>();
+}
+
+Outcome<void> AcceptLoad::send(Connection& connection) {
+  std::byte byte{};
+  fill_pattern(key_of(options_, connection.operation), 0, std::span(&byte, 1));
+  // One byte always fits the empty socket buffer, so EAGAIN would be an error too.
+  if (::send(connection.fd.get(), &byte, 1, MSG_NOSIGNAL) != 1) {
+    return std::unexpected(
+        fmt::format("connection {}: send: {}", connection.operation, std::strerror(errno)));
+  }
+  connection.sent = true;
+  return {};
+}
+
+/// True when the answer is complete and right, false when it has not come yet.
+Outcome<bool> AcceptLoad::receive(Connection& connection) {
+  std::array<std::byte, 16> buffer{};
+  const ssize_t count = recv(connection.fd.get(), buffer.data(), buffer.size(), 0);
+  if (count < 0 && errno == EAGAIN) return false;
+  if (count < 0) {
+    return std::unexpected(
+        fmt::format("connection {}: recv: {}", connection.operation, std::strerror(errno)));
+  }
+  if (count != 1) {
+    return std::unexpected(
+        fmt::format("connection {}: expected 1 byte back, received {}", connection.operation,
+                    count == 0 ? std::string("end of stream") : fmt::format("{} or more", count)));
+  }
+  const auto wrong =
+      find_mismatch(key_of(options_, connection.operation), 0, std::span(buffer).first(1));
+  if (wrong) {
+    return std::unexpected(fmt::format("connection {}: expected 0x{:02x}, received 0x{:02x}",
+                                       connection.operation, static_cast<unsigned>(wrong->expected),
+                                       static_cast<unsigned>(wrong->received)));
+  }
+  return true;
+}
+
+}  // namespace skysock::load
