@@ -40,6 +40,7 @@ class AcceptLoad {
 
   AcceptLoad(AcceptOptions options, Target target, EdgePoll poll);
 
+  [[nodiscard]] unsigned source() const;
   [[nodiscard]] Outcome<void> begin(std::size_t index);
   [[nodiscard]] Outcome<void> serve(std::size_t index, std::uint32_t events);
   [[nodiscard]] Outcome<void> send(Connection& connection);
@@ -49,7 +50,6 @@ class AcceptLoad {
   Target target_;
   EdgePoll poll_;
   std::vector<Connection> connections_;
-  unsigned source_ = 0;          ///< See begin_connect().
   std::uint64_t begun_ = 0;      ///< Since `open`: names the operation in its byte and in messages.
   std::uint64_t end_ = 0;        ///< `begun_` when this run has begun all.
   std::uint64_t completed_ = 0;  ///< Since `open`.

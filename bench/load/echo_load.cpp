@@ -50,7 +50,7 @@ Outcome<void> EchoLoad::connect_group(std::size_t first, std::size_t count, Dead
   unfinished_ = count;
   for (std::size_t index = first; index < first + count; ++index) {
     auto fd = begin_connect(target_);
-    if (!fd) return std::unexpected(fmt::format("connection {}: {}", index, fd.error().text));
+    if (!fd) return std::unexpected(fmt::format("connection {}: {}", index, fd.error()));
     connections_[index].fd = std::move(*fd);
     connections_[index].messages_left = 1;
     if (auto added = poll_.add(connections_[index].fd.get(), index); !added) return added;

@@ -56,12 +56,9 @@ Outcome<Target> resolve(const std::string& host, std::uint16_t port) {
   return target;
 }
 
-std::expected<Fd, ConnectError> begin_connect(const Target& target, unsigned source) {
+Outcome<Fd> begin_connect(const Target& target, unsigned source) {
   const auto fail = [&](const char* call) {
-    const int code = errno;
-    return std::unexpected(
-        ConnectError{fmt::format("{} for {}: {}", call, target.text, std::strerror(code)),
-                     code == EADDRNOTAVAIL});
+    return std::unexpected(fmt::format("{} for {}: {}", call, target.text, std::strerror(errno)));
   };
   Fd fd(socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return fail("socket");

@@ -48,14 +48,10 @@ struct Target {
 [[nodiscard]] Outcome<Target> resolve(const std::string& host, std::uint16_t port);
 
 /// A non-blocking TCP socket with TCP_NODELAY whose connect has begun (the kernel may have finished
-/// it already). `source` > 0 binds to 127.0.0.(source + 1) first, which gives loopback clients more
-/// ports than one address has. Error: the text names the target; `std::errc` is lost on purpose,
-/// nothing recovers from it but `ports_used_up`.
-struct ConnectError {
-  std::string text;
-  bool ports_used_up = false;  ///< EADDRNOTAVAIL: try again from another source.
-};
-std::expected<Fd, ConnectError> begin_connect(const Target& target, unsigned source = 0);
+/// it already). `source` > 0 binds to 127.0.0.(source + 1) first: a loopback client with many short
+/// connections needs more ports than one address has, and the kernel's search for a free one slows
+/// down long before the last is gone.
+[[nodiscard]] Outcome<Fd> begin_connect(const Target& target, unsigned source = 0);
 
 /// The pending error of a socket whose connect ended, 0 when it is connected.
 int pending_error(int fd);
