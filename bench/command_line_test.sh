@@ -1,0 +1,40 @@
+#!/bin/sh
+# Does skysock-bench say no, with the documented exit code, to everything it could not measure?
+# Usage: command_line_test.sh PATH-OF-SKYSOCK-BENCH
+bench=$1
+failed=0
+output=$(mktemp)
+json=$(mktemp)
+trap 'rm -f "$output" "$json"' EXIT
+
+expect() {  # EXIT TEXT ARGUMENT...
+  want=$1 text=$2
+  shift 2
+  "$bench" "$@" >"$output" 2>&1
+  got=$?
+  if [ "$got" -ne "$want" ] || ! grep -qF -e "$text" "$output"; then
+    echo "skysock-bench $*: expected exit $want and '$text', got exit $got and:"
+    cat "$output"
+    failed=1
+  fi
+}
+
+expect 0 "Exit codes:" --help
+expect 0 "BM_Accept/raw_epoll/real_time" --list
+expect 2 "expected same-cpu, cross-cpu" --placement moon
+expect 2 "no key 'moon'" --tuning moon=1
+expect 2 "unrecognized" --moon
+expect 5 "no benchmark matches" --benchmark_filter=BM_Moon
+# A server that cannot start: the Lua script is not there.
+expect 1 "benchmark run(s) failed" --placement free --source-dir /nowhere \
+  --benchmark_filter=BM_Accept/lua
+expect 0 "items_per_second" --placement same-cpu --benchmark_min_time=0.001 \
+  --benchmark_filter=BM_Accept/raw_epoll --json "$json"
+for key in '"placement": "same-cpu"' '"server_cpu_us_per_operation": ' '"git": "'; do
+  if ! grep -qF -e "$key" "$json"; then
+    echo "--json: expected $key in:"
+    cat "$json"
+    failed=1
+  fi
+done
+exit $failed

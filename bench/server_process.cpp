@@ -1,0 +1,147 @@
+#include "bench/server_process.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+namespace skysock::bench {
+namespace {
+
+using load::Fd;
+using load::Outcome;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStartLimit{20'000};  // A sanitised build on a busy machine needs seconds.
+constexpr milliseconds kStopLimit{10'000};
+
+/// Between fork and exec: async-signal-safe calls only.
+[[noreturn]] void become(char* const* argv, int output, std::optional<int> cpu, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(126);  // We died before the line above.
+  if (cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<unsigned>(*cpu), &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) _exit(125);
+  }
+  dup2(output, STDOUT_FILENO);
+  execv(argv[0], argv);
+  _exit(127);
+}
+
+bool readable(int fd, milliseconds limit) {
+  pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, static_cast<int>(limit.count())) > 0;
+}
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("killed by {}", strsignal(WTERMSIG(status)));
+  return fmt::format("exit {}{}", WEXITSTATUS(status),
+                     WEXITSTATUS(status) == 127   ? " (cannot be run)"
+                     : WEXITSTATUS(status) == 125 ? " (cannot be pinned to its cpu)"
+                                                  : "");
+}
+
+}  // namespace
+
+Outcome<ServerProcess> ServerProcess::start(std::vector<std::string> argv, std::optional<int> cpu) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return std::unexpected(fmt::format("pipe2: {}", std::strerror(errno)));
+  }
+  Fd output(ends[0]);
+  Fd input(ends[1]);
+  std::vector<char*> pointers;
+  for (std::string& word : argv) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  const pid_t self = getpid();
+  const pid_t pid = fork();
+  if (pid < 0) return std::unexpected(fmt::format("fork: {}", std::strerror(errno)));
+  if (pid == 0) become(pointers.data(), input.get(), cpu, self);
+  ServerProcess server(fmt::format("{}", fmt::join(argv, " ")), pid, std::move(output));
+  input = Fd();  // Closed here, so that the server's end is the end of its output.
+  if (auto done = server.read_listening_line(); !done) return std::unexpected(done.error());
+  return server;
+}
+
+ServerProcess::ServerProcess(ServerProcess&& other) noexcept
+    : command_(std::move(other.command_)),
+      pid_(std::exchange(other.pid_, -1)),
+      output_(std::move(other.output_)),
+      host_(std::move(other.host_)),
+      port_(other.port_) {}
+
+ServerProcess::~ServerProcess() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+Outcome<void> ServerProcess::read_listening_line() {
+  const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
+  std::string line;
+  while (!line.ends_with('\n')) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    char byte = 0;
+    if (left.count() <= 0 || !readable(output_.get(), left)) break;
+    if (read(output_.get(), &byte, 1) != 1) break;
+    line.push_back(byte);
+  }
+  constexpr std::string_view kStart = "listening on ";
+  const std::size_t colon = line.rfind(':');
+  if (line.starts_with(kStart) && line.ends_with('\n') && colon != std::string::npos) {
+    host_ = line.substr(kStart.size(), colon - kStart.size());
+    const char* end = line.data() + line.size() - 1;
+    if (std::from_chars(line.data() + colon + 1, end, port_).ptr == end && port_ != 0) return {};
+  }
+  const auto status = wait_for_end(milliseconds(100));
+  return std::unexpected(fmt::format("'{}': expected the line 'listening on HOST:PORT', got '{}'{}",
+                                     command_, line,
+                                     status ? ", " + how_it_ended(*status) : std::string()));
+}
+
+std::chrono::nanoseconds ServerProcess::cpu_time() const {
+  clockid_t clock{};
+  timespec time{};
+  if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+std::optional<int> ServerProcess::wait_for_end(milliseconds limit) {
+  // By number: glibc 2.36 declares pidfd_open without extern "C".
+  const Fd handle(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  int status = 0;
+  if (!handle || !readable(handle.get(), limit)) return std::nullopt;
+  if (waitpid(pid_, &status, 0) != pid_) return std::nullopt;
+  pid_ = -1;
+  return status;
+}
+
+Outcome<void> ServerProcess::stop() {
+  if (const auto early = wait_for_end(milliseconds(0))) {
+    return std::unexpected(
+        fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(*early)));
+  }
+  kill(pid_, SIGTERM);
+  const auto status = wait_for_end(kStopLimit);
+  if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
+  return std::unexpected(
+      fmt::format("'{}' after SIGTERM: expected exit 0, {}", command_,
+                  status ? how_it_ended(*status)
+                         : fmt::format("still running after {} ms", kStopLimit.count())));
+}
+
+}  // namespace skysock::bench

@@ -1,0 +1,53 @@
+#pragma once
+
+// Every server under test is a process of its own: its CPU time is its own, a crash is an exit
+// code, and no two variants share a memory layout or an allocator's past.
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/load/outcome.hpp"
+#include "bench/load/socket.hpp"
+
+namespace skysock::bench {
+
+/// A server program that prints "listening on HOST:PORT". Killed with this object, or with us.
+class ServerProcess {
+ public:
+  /// Runs `argv` (argv[0]: a path) on `cpu` only, if given, and waits at most 20 s for its line.
+  /// Error: names the command and what was expected. Its standard error is ours.
+  static load::Outcome<ServerProcess> start(std::vector<std::string> argv, std::optional<int> cpu);
+
+  ServerProcess(ServerProcess&& other) noexcept;
+  ServerProcess& operator=(ServerProcess&&) = delete;
+  ~ServerProcess();
+
+  [[nodiscard]] const std::string& host() const { return host_; }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  /// User and system time of all its threads so far; 0 once it is gone.
+  [[nodiscard]] std::chrono::nanoseconds cpu_time() const;
+
+  /// SIGTERM, then waits at most 10 s. Error: it had ended before, or did not end with exit 0.
+  load::Outcome<void> stop();
+
+ private:
+  ServerProcess(std::string command, pid_t pid, load::Fd output)
+      : command_(std::move(command)), pid_(pid), output_(std::move(output)) {}
+
+  load::Outcome<void> read_listening_line();
+  /// The wait(2) status; none when it still runs after `limit`.
+  std::optional<int> wait_for_end(std::chrono::milliseconds limit);
+
+  std::string command_;
+  pid_t pid_;  ///< -1 once it was waited for.
+  load::Fd output_;
+  std::string host_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace skysock::bench

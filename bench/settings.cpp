@@ -1,0 +1,60 @@
+#include "bench/settings.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+namespace skysock::bench {
+namespace {
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> result;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return result;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) result.push_back(cpu);
+  }
+  return result;
+}
+
+}  // namespace
+
+load::Outcome<Placement> place(const std::string& name) {
+  if (name == "free") return Placement{.name = name};
+  const std::vector<int> cpus = allowed_cpus();
+  if (name == "same-cpu" && !cpus.empty()) {
+    return Placement{.name = name, .server_cpu = cpus[0], .load_cpu = cpus[0]};
+  }
+  if (name == "cross-cpu" && cpus.size() >= 2) {
+    return Placement{.name = name, .server_cpu = cpus[0], .load_cpu = cpus[1]};
+  }
+  return std::unexpected(
+      fmt::format("placement '{}': expected same-cpu, cross-cpu (two CPUs; {} usable here) or free",
+                  name, cpus.size()));
+}
+
+load::Outcome<void> pin_load(const Placement& placement) {
+  if (!placement.load_cpu) return {};
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<unsigned>(*placement.load_cpu), &set);
+  if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
+  return std::unexpected(
+      fmt::format("cannot pin to cpu {}: {}", *placement.load_cpu, std::strerror(errno)));
+}
+
+Settings& settings() {
+  static Settings value;
+  return value;
+}
+
+std::string own_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+}
+
+}  // namespace skysock::bench
