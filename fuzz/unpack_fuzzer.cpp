@@ -1,0 +1,228 @@
+// Drives messages made by forward_message() through the Lua unpack into receive buffers. The Lua
+// values must say what the event said (text cut at 128 bytes), and buffers give back what was sent.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <lua.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "core/base/check.hpp"
+#include "core/service/message.hpp"
+#include "fuzz/input_reader.hpp"
+#include "lua/bindings/modules.hpp"
+#include "lua/bindings/unpack.hpp"
+
+namespace {
+
+using skysock::EventKind;
+using skysock::SocketMessageType;
+using skysock::fuzz::InputReader;
+
+/// Bytes that Lua holds; realloc() lets ASan watch every block.
+struct LuaMemory {
+  std::size_t bytes = 0;
+
+  static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size) {
+    auto* memory = static_cast<LuaMemory*>(self);
+    if (block == nullptr) old_size = 0;  // Then it says what kind of object is wanted.
+    memory->bytes = memory->bytes - old_size + new_size;
+    if (new_size != 0) return std::realloc(block, new_size);
+    std::free(block);
+    return nullptr;
+  }
+};
+
+/// One VM per input, with the driver's functions in a table at index 1, a buffer of the driver at
+/// index 2, and the same bytes as a plain string beside it.
+class UnpackWorld {
+ public:
+  UnpackWorld() : lua_(lua_newstate(LuaMemory::allocate, &memory_)) {
+    SKYSOCK_CHECK(lua_ != nullptr);
+    lua_newtable(lua_);
+    skysock::lua::add_buffer_functions(lua_);
+    new_buffer();
+  }
+  UnpackWorld(const UnpackWorld&) = delete;
+  UnpackWorld& operator=(const UnpackWorld&) = delete;
+  ~UnpackWorld() {
+    lua_close(lua_);
+    SKYSOCK_CHECK(memory_.bytes == 0);
+  }
+
+  void step(InputReader& input) {
+    switch (input.below(5)) {
+      case 0:
+      case 1:
+        return take_message(input);
+      case 2:
+        return pop(input.byte());
+      case 3:
+        return readline(input);
+      default:
+        return read_all();
+    }
+  }
+
+  /// Everything that is left comes out, then the buffer is really empty.
+  void finish() {
+    read_all();
+    read_all();
+  }
+
+ private:
+  static constexpr int kFunctions = 1;
+  static constexpr int kBuffer = 2;
+
+  void new_buffer() {
+    call("buffer", 0, 1);
+    SKYSOCK_CHECK(lua_gettop(lua_) == kBuffer);
+  }
+
+  /// Calls driver.NAME with the topmost `arguments` values; a Lua error is a failure.
+  void call(const char* name, int arguments, int results) {
+    lua_getfield(lua_, kFunctions, name);
+    lua_insert(lua_, -1 - arguments);
+    SKYSOCK_CHECK(lua_pcall(lua_, arguments, results, 0) == LUA_OK);
+  }
+
+  std::string take_string() {
+    SKYSOCK_CHECK(lua_type(lua_, -1) == LUA_TSTRING);
+    std::size_t size = 0;
+    const char* text = lua_tolstring(lua_, -1, &size);
+    std::string result(text, size);
+    lua_pop(lua_, 1);
+    return result;
+  }
+
+  std::size_t take_size() {
+    SKYSOCK_CHECK(lua_isinteger(lua_, -1));
+    const auto result = static_cast<std::size_t>(lua_tointeger(lua_, -1));
+    lua_pop(lua_, 1);
+    return result;
+  }
+
+  /// One event of any kind through forward_message() and unpack.
+  void take_message(InputReader& input) {
+    constexpr std::array kKinds = {EventKind::data, EventKind::open, EventKind::accept,
+                                   EventKind::close, EventKind::error};
+    constexpr std::array kTypes = {SocketMessageType::data, SocketMessageType::connect,
+                                   SocketMessageType::accept, SocketMessageType::close,
+                                   SocketMessageType::error};
+    const std::size_t which = input.below(kKinds.size());
+    const auto id = static_cast<skysock::SocketId>(number(input, 4) & 0x7fffffff);
+    const auto ud = static_cast<std::int64_t>(number(input, 8));
+    const std::string data = which == 3 ? std::string() : payload(input);
+    skysock::Message message =
+        skysock::forward_message({.kind = kKinds[which],
+                                  .id = id,
+                                  .to = 1,
+                                  .ud = ud,
+                                  .data = skysock::Block::copy_of(std::string_view(data))});
+    SKYSOCK_CHECK(message.type == skysock::MessageType::socket);
+    SKYSOCK_CHECK(message.session == 0 && message.source == 0);
+    const int pushed = skysock::lua::unpack_socket_message(
+        lua_, std::get<skysock::SocketMessage>(std::move(message.payload)));
+    SKYSOCK_CHECK(pushed == 4 && lua_gettop(lua_) == kBuffer + 4);
+    SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 1) == static_cast<int>(kTypes[which]));
+    SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 2) == id);
+    SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 3) == ud);
+    take_value(kKinds[which], data, input.below(4) != 0);
+    lua_settop(lua_, kBuffer);
+  }
+
+  /// The fourth value: text, payload or nothing.
+  void take_value(EventKind kind, const std::string& data, bool keep) {
+    if (kind == EventKind::close) return SKYSOCK_CHECK(lua_isnil(lua_, -1));
+    if (kind != EventKind::data) return SKYSOCK_CHECK(take_string() == data.substr(0, 128));
+    if (!keep) return call("drop", 1, 0);
+    lua_pushvalue(lua_, kBuffer);
+    lua_insert(lua_, -2);
+    call("push", 2, 1);
+    expected_ += data;
+    SKYSOCK_CHECK(take_size() == expected_.size());
+  }
+
+  void pop(std::size_t count) {
+    lua_pushvalue(lua_, kBuffer);
+    lua_pushinteger(lua_, static_cast<lua_Integer>(count));
+    call("pop", 2, 2);
+    const std::size_t left = take_size();
+    if (count > expected_.size()) {
+      SKYSOCK_CHECK(lua_isnil(lua_, -1));
+      lua_pop(lua_, 1);
+    } else {
+      SKYSOCK_CHECK(take_string() == expected_.substr(0, count));
+      expected_.erase(0, count);
+    }
+    SKYSOCK_CHECK(left == expected_.size());
+    SKYSOCK_CHECK(lua_gettop(lua_) == kBuffer);
+  }
+
+  void readline(InputReader& input) {
+    constexpr std::array<std::string_view, 4> kSeparators = {"\n", "\r\n", "aab", "ab"};
+    const std::string_view separator = kSeparators[input.below(kSeparators.size())];
+    const std::size_t limit = input.byte();
+    lua_pushvalue(lua_, kBuffer);
+    lua_pushlstring(lua_, separator.data(), separator.size());
+    lua_pushinteger(lua_, static_cast<lua_Integer>(limit));
+    call("readline", 3, 1);
+    const std::size_t at = expected_.find(separator);
+    if (at != std::string::npos && at <= limit) {
+      SKYSOCK_CHECK(take_string() == expected_.substr(0, at));
+      expected_.erase(0, at + separator.size());
+    } else {
+      // nil: not there yet; false: too long already.
+      if (at != std::string::npos) SKYSOCK_CHECK(lua_isboolean(lua_, -1));
+      SKYSOCK_CHECK(lua_toboolean(lua_, -1) == 0);
+      lua_pop(lua_, 1);
+    }
+    SKYSOCK_CHECK(lua_gettop(lua_) == kBuffer);
+  }
+
+  void read_all() {
+    lua_pushvalue(lua_, kBuffer);
+    call("readall", 1, 1);
+    SKYSOCK_CHECK(take_string() == expected_);
+    expected_.clear();
+    SKYSOCK_CHECK(lua_gettop(lua_) == kBuffer);
+  }
+
+  static std::uint64_t number(InputReader& input, int bytes) {
+    std::uint64_t value = 0;
+    for (int at = 0; at < bytes; ++at) value = value << 8U | input.byte();
+    return value;
+  }
+
+  /// Sizes around the limit of text, or up to 64 KiB; the bytes repeat a piece of the input.
+  static std::string payload(InputReader& input) {
+    constexpr std::array<std::size_t, 8> kSizes = {0, 1, 127, 128, 129, 4'096, 65'536, 3};
+    const std::size_t choice = input.byte();
+    const std::size_t size = choice < kSizes.size() ? kSizes[choice] : choice;
+    const auto piece = input.bytes(1 + input.below(16));
+    std::string text(size, '\0');
+    for (std::size_t at = 0; at < size && !piece.empty(); ++at) {
+      text[at] = static_cast<char>(piece[at % piece.size()]);
+    }
+    return text;
+  }
+
+  LuaMemory memory_;
+  lua_State* lua_;
+  std::string expected_;  ///< What the buffer holds.
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  InputReader input(std::span(data, size));
+  UnpackWorld world;
+  for (int count = 0; count < 64 && !input.empty(); ++count) world.step(input);
+  world.finish();
+  return 0;
+}
