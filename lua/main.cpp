@@ -137,4 +137,5 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace skysock::lua
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only for lack of memory.
 int main(int argc, char** argv) { return skysock::lua::main(argc, argv); }

@@ -35,7 +35,7 @@ SignalWatch::SignalWatch(std::function<void()> on_signal, std::chrono::seconds g
 
 SignalWatch::~SignalWatch() {
   finished_.store(true);
-  pthread_kill(thread_.native_handle(), SIGTERM);  // Only wakes sigwaitinfo(): it is blocked.
+  pthread_kill(thread_.native_handle(), SIGINT);  // Only wakes sigwaitinfo(): it is blocked.
   thread_.join();
 }
 

@@ -136,6 +136,7 @@ void Service::fail(const char* text) noexcept {
   retire();
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): no memory for the line ends the process.
 void Service::log(const char* text, std::size_t size) const noexcept {
   using std::chrono::milliseconds;
   const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -32,7 +32,7 @@ struct Outcome {
 
   void set_reason(std::string_view text) noexcept {
     const std::size_t size = std::min(text.size(), kReasonBytesMax - 1);
-    std::copy_n(text.data(), size, reason.data());
+    std::copy_n(text.begin(), size, reason.begin());
     reason[size] = '\0';
   }
 };

@@ -48,9 +48,11 @@ int unpack_socket_message(lua_State* L, SocketMessage&& message) {
       break;
     case SocketMessageType::connect:
     case SocketMessageType::accept:
-    case SocketMessageType::error:
-      lua_pushlstring(L, message.data.text().data(), message.data.size());
+    case SocketMessageType::error: {
+      const std::string_view text = message.data.text();
+      lua_pushlstring(L, text.data(), text.size());
       break;
+    }
     case SocketMessageType::close:
     case SocketMessageType::warning:
       lua_pushnil(L);
