@@ -93,7 +93,7 @@ class Reactor {
   void step(Connection& connection, Input input, Details details = {});
   void enter(Connection& connection, State next);
   void act(Connection& connection, Act what, Details& details);
-  bool emit(const Connection& connection, Emit what, Details& details);
+  bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
   bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);
   void destroy(Connection& connection);
   void start_deadline(const Connection& connection);

@@ -116,9 +116,18 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details details) {
   const Rule* rule = find_rule(connection.state, input);
   SKYSOCK_CHECK(rule != nullptr);
   if (rule->act == Act::own) connection.owner = details.requester;
-  // Published before the owner hears of it: after CLOSE no send may be accepted any more.
-  if (rule->to != connection.state) shared_->slots.set_state(connection.id, rule->to);
-  const bool heard = emit(connection, rule->emit, details);
+  const SocketId id = connection.id;
+  const ServiceHandle owner = connection.owner;
+  if (rule->to == State::free && connection.state != State::free) {
+    // Gone before the owner hears of it: after CLOSE the descriptor is closed and the port free.
+    act(connection, rule->act, details);
+    enter(connection, State::free);
+    emit(id, owner, rule->emit, details);
+    return;
+  }
+  // Published before the owner hears of it: after OPEN every send is accepted.
+  if (rule->to != connection.state) shared_->slots.set_state(id, rule->to);
+  const bool heard = emit(id, owner, rule->emit, details);
   act(connection, rule->act, details);
   if (rule->to != connection.state) enter(connection, rule->to);
   if (!heard && connection.state != State::free) step(connection, Input::owner_gone);
@@ -192,9 +201,7 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
 
 /// Returns false when the owner is gone.
 template <Syscalls Sys>
-bool Reactor<Sys>::emit(const Connection& connection, Emit what, Details& details) {
-  const SocketId id = connection.id;
-  const ServiceHandle owner = connection.owner;
+bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details) {
   const auto text = [](std::string_view words) { return Block::copy_of(words); };
   switch (what) {
     case Emit::nothing:

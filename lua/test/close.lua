@@ -196,4 +196,14 @@ function cases.many_connections_leave_nothing_behind()
   assert(after < before + 20, ("Lua heap grew from %.0f to %.0f KiB"):format(before, after))
 end
 
+function cases.port_is_free_when_close_comes_back()
+  local port = 0
+  for _ = 1, 50 do
+    local id, address, bound = socket.listen("127.0.0.1", port)
+    assert(id, address)
+    socket.close(id)
+    port = bound
+  end
+end
+
 harness.run(cases, ...)

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands, on a fresh machine or an old one.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: ci/test.sh [--help]
+
+Sets the machine up, then:
+  dev    builds everything with ASan and UBSan and runs every test: units, Lua scripts, fuzzer replays, tiny benchmarks,
+         the programs, style and layers, and a 60 s smoke run of ci/nightly.sh (which builds bench and fuzz)
+  tsan   builds core, lua and stress with ThreadSanitizer and runs their tests and a short stress run
+  gcc    builds the same with g++ and runs the core tests
+
+exit codes: 0 all passed; 2 usage; anything else: what failed is named above
+TEXT
+}
+
+case "${1-}" in
+  "") ;;
+  --help | -h) usage; exit 0 ;;
+  *) echo "test: unknown argument '$1'; see --help" >&2; exit 2 ;;
+esac
+cd "$(dirname "$0")/.."
+
+started=$SECONDS
+step() { echo "== $1 (after $((SECONDS - started)) s)"; }
+threaded=(net_test service_test stress_program_test)
+
+step setup
+./ci/setup.sh
+
+step "dev: build"
+cmake --preset dev >/dev/null
+cmake --build --preset dev
+step "bench, fuzz: build what the smoke run uses"
+cmake --preset bench >/dev/null
+cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-stress
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target skysock-fuzz
+step "dev: test"
+ctest --preset dev --parallel 2
+
+step "tsan: build"
+cmake --preset tsan >/dev/null
+cmake --build --preset tsan --target "${threaded[@]}" skysock skysock-stress
+step "tsan: test"
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+for name in "${threaded[@]}"; do "build/tsan/bin/$name" --gtest_brief=1; done
+ctest --preset tsan --parallel 2 --tests-regex '^lua\.'
+build/tsan/bin/skysock-stress --clients 2 --connections 16 --duration 10 --seed 1
+
+step "gcc: build and test"
+cmake --preset gcc >/dev/null
+cmake --build --preset gcc --target net_test service_test skysock
+build/gcc/bin/net_test --gtest_brief=1
+build/gcc/bin/service_test --gtest_brief=1
+step "all passed"
