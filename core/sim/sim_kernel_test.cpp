@@ -250,6 +250,22 @@ TEST_F(SmallBuffersTest, AResetTakesTheSendBufferWithIt) {
   EXPECT_EQ(read(fd), std::make_error_code(std::errc::connection_reset).message());
 }
 
+TEST_F(SmallBuffersTest, WhatWasReadBeforeAResetDoesNotCountAsItsWindow) {
+  peer->send("0123456789");
+  EXPECT_EQ(read(fd, 3), "012");
+  peer->reset();
+  EXPECT_EQ(read(fd), "3456");
+  EXPECT_EQ(read(fd), std::make_error_code(std::errc::connection_reset).message());
+}
+
+TEST_F(SmallBuffersTest, AResetTakesAFinThatHadNotLeftWithIt) {
+  peer->send("0123456789");
+  peer->shutdown_write();
+  peer->reset();
+  EXPECT_EQ(read(fd), "0123");
+  EXPECT_EQ(read(fd), std::make_error_code(std::errc::connection_reset).message());
+}
+
 TEST_F(SmallBuffersTest, ALimitedSendIsShortAndAZeroLimitTriesAgain) {
   sys.limit_next_send(2);
   sys.limit_next_send(0);
@@ -270,6 +286,7 @@ TEST_F(SimKernelTest, AFullPipeTriesAgainAndKeepsSmallWritesWhole) {
   EXPECT_EQ(write(10).value(), 10U);
   EXPECT_EQ(write(Pipe::kCapacityBytes).error(), std::errc::resource_unavailable_try_again);
   EXPECT_EQ(read(pipe.read_fd, 100).size(), 100U);
+  EXPECT_EQ(ready(pipe.write_fd), 0U);  // Writable promises room for an atomic write.
   EXPECT_EQ(write(Pipe::kAtomicBytes + 1).value(), 100U);
 }
 
