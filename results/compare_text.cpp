@@ -81,9 +81,9 @@ std::string_view ending_text(Ending ending) {
     case Ending::decided:
       return "a look decided";
     case Ending::rounds_used_up:
-      return "no round left";
+      return "the rounds were used up";
     case Ending::out_of_time:
-      return "the budget is used up";
+      return "the budget was used up";
   }
   return "?";
 }
