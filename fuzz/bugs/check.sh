@@ -31,6 +31,7 @@ done
 
 work=$(mktemp -d)
 tree=$work/tree
+# shellcheck disable=SC2317  # The trap calls it.
 cleanup() {
   git -C "$root" worktree remove --force "$tree" >/dev/null 2>&1 || true
   rm -rf "$work"
@@ -51,7 +52,6 @@ look() { # kind, what, seconds
       ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
-      started=$(date +%s%N)
       local status=0
       "$tree/build/fuzz/bin/skysock-fuzz" run --fuzzer "$2" --seconds "$3" \
         --artifacts "$work/artifacts" >"$work/run.log" 2>/dev/null || status=$?
