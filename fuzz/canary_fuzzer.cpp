@@ -14,9 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!packet) return 0;
   const auto* close = std::get_if<skysock::ClosePacket>(&*packet);
   if (close == nullptr) return 0;
-  const bool abortive = close->mode == skysock::CloseMode::abortive;
-  const bool answered = close->answer == skysock::CloseAnswer::wanted;
-  // The planted bug. Two bytes of the id need a comparison that the engine must solve, not luck.
-  if (abortive && answered && close->id % 65536 == 0x5ca1) std::abort();
+  if (close->mode != skysock::CloseMode::abortive) return 0;
+  if (close->answer != skysock::CloseAnswer::wanted) return 0;
+  // One step after the other: found soon with coverage feedback, hardly ever without.
+  if ((close->id & 0x0f) == 0x06) std::abort();
   return 0;
 }

@@ -74,6 +74,7 @@ void EventOracle::take_accept(const Event& event, Life& listener, bool refused) 
 }
 
 void EventOracle::take_error(Life& life) {
+  ++life.errors;
   if (life.closed) {
     // Only the write error of a half-closed connection, which ends it.
     ++life.errors_after_close;

@@ -15,6 +15,7 @@ struct Life {
   bool closed = false;    ///< CLOSE was seen.
   bool failed = false;    ///< The ERR of a failed open was seen: terminal.
   bool orphaned = false;  ///< An event for its owner was refused: silence from there on.
+  int errors = 0;         ///< ERR that were no answers.
   int errors_after_close = 0;
   std::string data;  ///< All DATA.
 

@@ -474,6 +474,9 @@ void StreamWorld::note_states() {
     const State now = server_->state(id);
     if (now == last) continue;
     state_changed(last, now);
+    // A failed write is never silent.
+    const Life& life = *oracle_.find(id);
+    if (now == State::halfclose_write) SKYSOCK_CHECK(life.errors > 0 || life.orphaned);
     if (tracing()) fmt::print(stderr, "  {}: {} -> {}\n", id, to_text(last), to_text(now));
     last = now;
   }

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Re-plants each known bug in a temporary git worktree and lets its finder look for it.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: fuzz/bugs/check.sh [--json FILE] [NAME...]
+Plants fuzz/bugs/NAME.patch (default: every patch) into a temporary worktree of HEAD, builds the
+preset `fuzz` there and runs the finder named in the patch's header:
+  finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
+  finder: compiler TARGET       TARGET must not compile because of a failed static assertion
+Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
+TEXT
+}
+
+fail() { echo "check.sh: $*" >&2; exit 2; }
+
+json=''
+if [ "${1-}" = --help ]; then usage; exit 0; fi
+if [ "${1-}" = --json ]; then json=${2:?--json needs a file}; shift 2; fi
+case "${1-}" in -*) usage >&2; exit 2 ;; esac
+
+bugs=$(cd "$(dirname "$0")" && pwd)
+root=$(git -C "$bugs" rev-parse --show-toplevel)
+if [ $# -eq 0 ]; then
+  for patch in "$bugs"/*.patch; do set -- "$@" "$(basename "$patch" .patch)"; done
+fi
+for name in "$@"; do
+  [ -f "$bugs/$name.patch" ] || fail "no patch $bugs/$name.patch"
+done
+
+work=$(mktemp -d)
+tree=$work/tree
+# shellcheck disable=SC2317  # The trap calls it.
+cleanup() {
+  git -C "$root" worktree remove --force "$tree" >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+git -C "$root" worktree add --quiet --detach "$tree" HEAD
+(cd "$tree" && cmake --preset fuzz >"$work/configure.log" 2>&1) || fail "$(tail -5 "$work/configure.log")"
+
+build() { (cd "$tree" && cmake --build --preset fuzz --target "$@") >"$work/build.log" 2>&1; }
+
+# Prints "found" or "not found"; leaves an explanation in $work/run.log.
+look() { # kind, what, seconds
+  case "$1" in
+    compiler)
+      if build "$2"; then echo 'not found'; return; fi
+      grep -q 'static assertion failed' "$work/build.log" || fail "$(tail -20 "$work/build.log")"
+      echo found
+      ;;
+    fuzz)
+      build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
+      local status=0
+      "$tree/build/fuzz/bin/skysock-fuzz" run --fuzzer "$2" --seconds "$3" \
+        --artifacts "$work/artifacts" >"$work/run.log" 2>/dev/null || status=$?
+      case "$status" in
+        0) echo 'not found' ;;
+        1) echo found ;;
+        *) fail "$(tail -5 "$work/run.log")" ;;
+      esac
+      ;;
+    *) fail "unknown finder '$1'" ;;
+  esac
+}
+
+rows=''
+missed=0
+for name in "$@"; do
+  read -r kind what seconds < <(sed -n 's/^finder: *//p' "$bugs/$name.patch") || true
+  git -C "$tree" apply "$bugs/$name.patch" || fail "$name does not apply"
+  started=$(date +%s%N)
+  look "$kind" "$what" "${seconds:-0}" >"$work/result"
+  took=$((($(date +%s%N) - started) / 1000000))
+  result=$(cat "$work/result")
+  if [ "$kind" = fuzz ]; then took=$(sed -n 's/.* executions in \([0-9.]*\) s,.*/\1/p' "$work/run.log")
+  else took=$(awk "BEGIN { printf \"%.1f\", $took / 1000 }"); fi
+  evidence=$(grep -ao 'check failed: .*\|ERROR: [A-Za-z]*Sanitizer: .*' "$work/run.log" 2>/dev/null | head -1 || true)
+  printf '%-42s %-9s %6s s  %s %s  %s\n' "$name" "$result" "$took" "$kind" "$what" "$evidence"
+  [ "$result" = found ] || missed=1
+  rows="$rows${rows:+,}{\"bug\":\"$name\",\"finder\":\"$kind $what\",\"result\":\"$result\",\"seconds\":$took}"
+  rm -f "$work/run.log"
+  git -C "$tree" checkout --quiet -- .
+done
+if [ -n "$json" ]; then printf '[%s]\n' "$rows" >"$json"; fi
+exit "$missed"
