@@ -156,7 +156,9 @@ class KernelTest : public testing::Test {
   /// A connection in which the server answered with RST, after `sent` had arrived at the client.
   Pair make_reset_pair(std::string_view sent = "") {
     Pair pair = make_pair();
-    if (!sent.empty()) EXPECT_EQ(send(pair.server, sent), "ok");
+    if (!sent.empty()) {
+      EXPECT_EQ(send(pair.server, sent), "ok");
+    }
     EXPECT_EQ(send(pair.client, "never read"), "ok");
     EXPECT_TRUE(becomes(pair.server, EPOLLIN | EPOLLOUT));
     close(pair.server);

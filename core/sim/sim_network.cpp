@@ -148,7 +148,8 @@ Result<Endpoint> SimKernel::local_endpoint(int fd) {
   auto* end = std::get_if<Stream>(*object);
   if (end == nullptr) return failure(std::errc::not_a_socket);
   if (!(*end)->local().empty()) return (*end)->local();
-  return Endpoint::from_numeric((*end)->family() == AF_INET ? "0.0.0.0" : "::", 0).value();
+  return Endpoint::from_numeric((*end)->family() == AF_INET ? "0.0.0.0" : "::", 0)
+      .value_or(Endpoint{});
 }
 
 Result<Endpoint> SimKernel::peer_endpoint(int fd) {
@@ -189,7 +190,7 @@ std::uint16_t SimKernel::free_port(const Endpoint& on) {
 /// A fresh port on the host of that family.
 Endpoint SimKernel::local_of(int family, const char* v4_host, const char* v6_host) {
   const char* host = family == AF_INET ? v4_host : v6_host;
-  const Endpoint any_port = Endpoint::from_numeric(host, 0).value();
+  const Endpoint any_port = Endpoint::from_numeric(host, 0).value_or(Endpoint{});
   return with_port(any_port, free_port(any_port));
 }
 

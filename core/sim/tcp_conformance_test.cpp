@@ -113,13 +113,13 @@ TYPED_TEST(TcpConformance, BothSidesKnowBothEndpoints) {
   EXPECT_TRUE(this->becomes(listener, EPOLLIN));
   const AcceptedSocket accepted = this->sys.accept(listener).value();
   this->own(accepted.fd);
-  auto& sys = this->sys;
-  const std::string client_text = sys.local_endpoint(client).value().text();
+  auto& kernel = this->sys;
+  const std::string client_text = kernel.local_endpoint(client).value().text();
   EXPECT_EQ(accepted.peer.text(), client_text);
-  EXPECT_EQ(sys.peer_endpoint(accepted.fd).value().text(), client_text);
-  const std::string listener_text = sys.local_endpoint(listener).value().text();
-  EXPECT_EQ(sys.local_endpoint(accepted.fd).value().text(), listener_text);
-  EXPECT_EQ(sys.peer_endpoint(client).value().text(), listener_text);
+  EXPECT_EQ(kernel.peer_endpoint(accepted.fd).value().text(), client_text);
+  const std::string listener_text = kernel.local_endpoint(listener).value().text();
+  EXPECT_EQ(kernel.local_endpoint(accepted.fd).value().text(), listener_text);
+  EXPECT_EQ(kernel.peer_endpoint(client).value().text(), listener_text);
   EXPECT_TRUE(client_text.starts_with("127.0.0.1:"));
 }
 

@@ -65,7 +65,9 @@ TEST(ParseHostPort, AnythingElseIsAnInvalidArgument) {
         "host:99999999999", "::1:80", "[::1:80", "[::1]", "host:+80"}) {
     const auto parsed = parse_host_port(text);
     EXPECT_FALSE(parsed) << text;
-    if (!parsed) EXPECT_EQ(parsed.error(), std::errc::invalid_argument);
+    if (!parsed) {
+      EXPECT_EQ(parsed.error(), std::errc::invalid_argument);
+    }
   }
 }
 
