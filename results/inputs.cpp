@@ -73,7 +73,7 @@ StressResult read_stress(const json& file) {
   for (const json& failure : file.at("failures")) {
     result.failures.push_back(failure.is_string() ? failure.get<std::string>() : failure.dump());
   }
-  result.passed = file.at("result").get<std::string>() == "PASS";
+  result.passed = file.at("verdict").get<std::string>() == "pass";
   if (result.passed && result.bytes_verified == 0)
     throw std::runtime_error("it passed without verifying a byte");
   return result;

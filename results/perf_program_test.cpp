@@ -185,7 +185,7 @@ TEST(PerfProgram, ReportSummaryAndImportWorkOnFiles) {
   const std::string page = folder.file("report.html");
   std::ofstream(stress)
       << R"({"seed": 1, "duration_s": 1, "connections_completed": 2, "bytes_sent": 3,
-                               "bytes_verified": 3, "failures": [], "result": "PASS"})";
+                               "bytes_verified": 3, "failures": [], "verdict": "pass"})";
   std::ofstream(folder.file("chart.js")) << "/* charts */";
   EXPECT_EQ(run_perf({"summary", "--stress", stress}).exit_code, 0);
   EXPECT_EQ(run_perf({"summary", "--stress", stress, "--fuzz", folder.file("none.json")}).exit_code,

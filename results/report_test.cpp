@@ -42,7 +42,7 @@ json benchmark_json() {
 json stress_json() {
   return {{"seed", 5},          {"duration_s", 10.0},     {"connections_completed", 123},
           {"bytes_sent", 4096}, {"bytes_verified", 4096}, {"failures", json::array()},
-          {"result", "PASS"}};
+          {"verdict", "pass"}};
 }
 
 json fuzz_json() {
@@ -184,7 +184,7 @@ TEST(Summary, ABenchmarkWithoutARateIsNothingMeasured) {
 
 TEST(Summary, FailuresAndCrashesOutrankARegression) {
   json stress = stress_json();
-  stress["result"] = "FAIL";
+  stress["verdict"] = "fail";
   stress["failures"] = {"connection 4, offset 17"};
   json fuzz = fuzz_json();
   fuzz[0]["result"] = "crash";
