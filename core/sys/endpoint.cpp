@@ -78,9 +78,9 @@ Result<HostPort> parse_host_port(std::string_view text) {
   if (colon == std::string_view::npos) return failure(std::errc::invalid_argument);
   std::string_view host = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
-  if (host.starts_with('[') && host.ends_with(']') && host.size() > 2) {
+  if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
+  } else if (host.contains(':')) {
     return failure(std::errc::invalid_argument);
   }
   std::uint16_t port = 0;
