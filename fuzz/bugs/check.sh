@@ -76,7 +76,7 @@ for name in "$@"; do
   result=$(cat "$work/result")
   if [ "$kind" = fuzz ]; then took=$(sed -n 's/.* executions in \([0-9.]*\) s,.*/\1/p' "$work/run.log")
   else took=$(awk "BEGIN { printf \"%.1f\", $took / 1000 }"); fi
-  evidence=$(grep -ao 'check failed: .*\|ERROR: [A-Za-z]*Sanitizer: .*' "$work/run.log" 2>/dev/null | head -1 || true)
+  evidence=$(grep -ao 'check failed: .*\|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*' "$work/run.log" 2>/dev/null | head -1 || true)
   printf '%-42s %-9s %6s s  %s %s  %s\n' "$name" "$result" "$took" "$kind" "$what" "$evidence"
   [ "$result" = found ] || missed=1
   rows="$rows${rows:+,}{\"bug\":\"$name\",\"finder\":\"$kind $what\",\"result\":\"$result\",\"seconds\":$took}"
