@@ -410,7 +410,6 @@ void StreamWorld::op_remote_answer() {
 // ---- Operations: kernel and time
 
 void StreamWorld::op_fault() {
-  // Not open_spare: a lost spare makes a listener spin, a known defect (fuzz/bugs/README.md).
   constexpr std::array kCalls = {Call::read,
                                  Call::write,
                                  Call::stream_socket,
@@ -427,7 +426,8 @@ void StreamWorld::op_fault() {
                                  Call::set_nodelay,
                                  Call::set_keepalive,
                                  Call::epoll_wait,
-                                 Call::take_socket_error};
+                                 Call::take_socket_error,
+                                 Call::open_spare};
   constexpr std::array kErrors = {EINTR,  EAGAIN, ECONNRESET, EPIPE,     ENOMEM,       EMFILE,
                                   ENFILE, EIO,    ENOBUFS,    ETIMEDOUT, ECONNABORTED, EPROTO};
   const Call call = kCalls[input_.below(kCalls.size())];

@@ -19,6 +19,11 @@ inline constexpr std::array kTraits = {
     StateTraits{.state = State::plisten, .name = "plisten", .close_due = true},
     StateTraits{
         .state = State::listening, .name = "listening", .watch = Watch::accept, .close_due = true},
+    StateTraits{.state = State::accept_paused,
+                .name = "accept_paused",
+                .watch = Watch::hang_up,
+                .close_due = true,
+                .deadline = Deadline::accept_retry},
     StateTraits{.state = State::paccept,
                 .name = "paccept",
                 .close_due = true,
@@ -115,8 +120,19 @@ inline constexpr std::array kRules = {
     Rule{State::listening, Input::close_abortive, State::free, Emit::close},
     Rule{State::listening, Input::accepted,       State::listening, Emit::accept},
     Rule{State::listening, Input::accept_failed,  State::listening, Emit::error},
+    Rule{State::listening, Input::accept_starved, State::accept_paused},
     Rule{State::listening, Input::read_failed,    State::free, Emit::error_then_close},
     Rule{State::listening, Input::owner_gone,     State::free},
+
+    // Level-triggered, a backlog that nobody can take would wake the reactor for ever.
+    Rule{State::accept_paused, Input::start,          State::accept_paused, Emit::open_transfer, Act::own},
+    Rule{State::accept_paused, Input::send,           State::accept_paused, Emit::nothing, Act::drop},
+    Rule{State::accept_paused, Input::close_flushed,  State::free, Emit::close},
+    Rule{State::accept_paused, Input::close_abortive, State::free, Emit::close},
+    Rule{State::accept_paused, Input::deadline,       State::listening},
+    Rule{State::accept_paused, Input::read_failed,    State::free, Emit::error_then_close},
+    Rule{State::accept_paused, Input::hung_up,        State::free, Emit::close},
+    Rule{State::accept_paused, Input::owner_gone,     State::free},
 
     Rule{State::paccept, Input::start,          State::connected, Emit::open_start, Act::own},
     Rule{State::paccept, Input::send,           State::paccept, Emit::nothing, Act::drop},
@@ -278,6 +294,7 @@ constexpr bool can_occur(const StateTraits& in, Input input) {
       return in.watch == Watch::connect;
     case Input::accepted:
     case Input::accept_failed:
+    case Input::accept_starved:
       return in.watch == Watch::accept;
     case Input::received:
     case Input::eof:

@@ -36,6 +36,8 @@ std::string_view to_text(Input input) {
       return "accepted";
     case Input::accept_failed:
       return "accept_failed";
+    case Input::accept_starved:
+      return "accept_starved";
     case Input::received:
       return "received";
     case Input::eof:

@@ -18,6 +18,7 @@ enum class State : std::uint8_t {
   reserved_draining,    ///< reserved, and the owner closed with output pending.
   plisten,              ///< Listens, accepts nothing before start.
   listening,            ///< Accepts.
+  accept_paused,        ///< listening, but descriptors or memory ran out: tries again soon.
   paccept,              ///< Accepted, reads nothing before start.
   connecting,           ///< connect(2) in progress.
   connecting_draining,  ///< connecting, and the owner closed with output pending.
@@ -44,12 +45,13 @@ enum class Input : std::uint8_t {
   // Completed I/O.
   connect_ok,  ///< At once or later.
   connect_failed,
-  accepted,       ///< One connection.
-  accept_failed,  ///< A descriptor or a slot was lacking.
-  received,       ///< Bytes.
-  eof,            ///< The peer's FIN.
-  read_failed,    ///< read(2) failed or SO_ERROR was set.
-  drained,        ///< The last byte of output was handed to the kernel.
+  accepted,        ///< One connection.
+  accept_failed,   ///< A connection was refused: a descriptor or a slot was lacking.
+  accept_starved,  ///< Not even that is possible: the backlog stays as it is.
+  received,        ///< Bytes.
+  eof,             ///< The peer's FIN.
+  read_failed,     ///< read(2) failed or SO_ERROR was set.
+  drained,         ///< The last byte of output was handed to the kernel.
   write_failed,
   hung_up,  ///< Both directions are gone, without an error.
   // The rest.
@@ -94,9 +96,8 @@ struct Rule {
 };
 
 /// Which time limit runs in a state.
-enum class Deadline : std::uint8_t { none, accept, drain, linger, halfclose_write };
-inline constexpr std::size_t kDeadlineCount =
-    static_cast<std::size_t>(Deadline::halfclose_write) + 1;
+enum class Deadline : std::uint8_t { none, accept, drain, linger, halfclose_write, accept_retry };
+inline constexpr std::size_t kDeadlineCount = static_cast<std::size_t>(Deadline::accept_retry) + 1;
 
 /// What the poller does with a socket in a state.
 enum class Watch : std::uint8_t {

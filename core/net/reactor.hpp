@@ -121,6 +121,7 @@ class Reactor {
   void on_io(Connection& connection, Writable&& io);
   void on_io(Connection& connection, HungUp&& io);
   void refuse_accept(Connection& listener, std::string_view reason);
+  bool refuse_one(const Connection& listener);
 
   // Output.
   void flush(Connection& connection);

@@ -16,6 +16,8 @@ namespace detail {
 inline constexpr std::int64_t kRefusalReportMs = 1'000;
 /// After a failed write, how long what was received may still be delivered.
 inline constexpr std::int64_t kHalfcloseWriteMs = 1'000;
+/// How long a listener rests when it can neither accept nor refuse.
+inline constexpr std::int64_t kAcceptRetryMs = 100;
 /// Messages handed to one sendmsg(2).
 inline constexpr std::size_t kGatherMax = 64;
 
@@ -60,6 +62,7 @@ Reactor<Sys>::Reactor(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
   limit(Deadline::drain) = tuning.drain_timeout_ms;
   limit(Deadline::linger) = tuning.linger_ms;
   limit(Deadline::halfclose_write) = detail::kHalfcloseWriteMs;
+  limit(Deadline::accept_retry) = detail::kAcceptRetryMs;
 }
 
 template <Syscalls Sys>
@@ -396,16 +399,23 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
+  refuse_accept(listener, io.error.message());
   const bool out_of_fds = io.error == std::errc::too_many_files_open ||
                           io.error == std::errc::too_many_files_open_in_system;
-  if (out_of_fds) {
-    // The backlog would keep the listener readable for ever: give up the spare descriptor to refuse
-    // one.
-    if (spare_fd_ >= 0) sys_->close(std::exchange(spare_fd_, -1));
-    if (const auto socket = sys_->accept(listener.fd); socket) sys_->close(socket->fd);
-    if (const auto spare = sys_->open_spare(); spare) spare_fd_ = *spare;
-  }
-  refuse_accept(listener, io.error.message());
+  const bool alive = listener.state == State::listening;
+  if (alive && !(out_of_fds && refuse_one(listener))) step(listener, Input::accept_starved);
+}
+
+/// Takes one connection out of the backlog by giving up the spare descriptor for a moment. Returns
+/// false when there is no spare one to give up.
+template <Syscalls Sys>
+bool Reactor<Sys>::refuse_one(const Connection& listener) {
+  if (spare_fd_ < 0) spare_fd_ = sys_->open_spare().value_or(-1);
+  if (spare_fd_ < 0) return false;
+  sys_->close(std::exchange(spare_fd_, -1));
+  if (const auto socket = sys_->accept(listener.fd); socket) sys_->close(socket->fd);
+  spare_fd_ = sys_->open_spare().value_or(-1);
+  return true;
 }
 
 template <Syscalls Sys>

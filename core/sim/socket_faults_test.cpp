@@ -51,6 +51,33 @@ TEST_F(SocketFaults, ASpareDescriptorThatCouldNotBeHadAgainIsTriedAgain) {
   EXPECT_EQ(world.sys.open_fds(), before + 2) << "the client's own end, and the spare";
 }
 
+TEST_F(SocketFaults, A29_AListenerThatCanNeitherAcceptNorRefuseRestsAndTriesAgain) {
+  const SocketId listener = world.listener();
+  world.client();
+  world.client();
+  world.sys.fail_next(Call::accept, EMFILE);
+  world.sys.fail_next(Call::open_spare, EMFILE);  // The place of the spare one was taken.
+  world.sys.fail_next(Call::accept, EMFILE, 2);   // The first is met, the second refuses one.
+  world.sys.fail_next(Call::open_spare, EMFILE, 1);
+  EXPECT_TRUE(world.until([&] { return world.server->state(listener) == State::accept_paused; }));
+  const std::uint64_t accepts = world.sys.calls(Call::accept);
+  world.settle();
+  EXPECT_EQ(world.sys.calls(Call::accept), accepts) << "it spins";
+  world.pass_ms(101);
+  EXPECT_EQ(world.server->state(listener), State::listening);
+  EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr) << "descriptors are back";
+}
+
+TEST_F(SocketFaults, AListenerWithoutMemoryRestsAndCanBeClosed) {
+  const SocketId listener = world.listener();
+  world.client();
+  world.sys.fail_next(Call::accept, ENOMEM);
+  EXPECT_TRUE(world.until([&] { return world.server->state(listener) == State::accept_paused; }));
+  world.close(listener);
+  ASSERT_NE(world.wait_for(EventKind::close, listener), nullptr);
+  EXPECT_EQ(world.server->state(listener), State::free);
+}
+
 TEST_F(SocketFaults, AnAbortedConnectionInTheBacklogDoesNotStopTheNext) {
   const SocketId listener = world.listener();
   world.client();
