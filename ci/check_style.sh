@@ -15,7 +15,8 @@ mapfile -t scripts < <(find ci lua bench fuzz stress results .ci -name '*.sh' -o
 status=0
 clang-format-19 --dry-run --Werror "${code[@]}" || status=1
 shellcheck "${scripts[@]}" || status=1
-if grep -nE '.{101,}' "${code[@]}"; then
+# A rule of the state table is one row, however long.
+if grep -nE '.{101,}' "${code[@]}" | grep -v ': *Rule{'; then
   echo 'style: the lines above are longer than 100 columns'
   status=1
 fi

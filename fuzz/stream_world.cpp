@@ -435,6 +435,7 @@ void StreamWorld::op_fault() {
   kernel_.fail_next(call, error, input_.below(8));
   disturbed_ = true;
   if (call == Call::epoll_wait) ++wait_faults_;
+  if (call == Call::open_spare) ++spare_faults_;
 }
 
 void StreamWorld::op_limit_send() { kernel_.limit_next_send(input_.byte()); }

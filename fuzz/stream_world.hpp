@@ -120,7 +120,8 @@ class StreamWorld {
   std::uint16_t next_port_ = 1000;
   std::uint8_t next_message_ = 0;
   std::size_t sent_bytes_ = 0;
-  int wait_faults_ = 0;     ///< Planned for epoll_wait.
+  int wait_faults_ = 0;  ///< Planned for epoll_wait.
+  std::size_t spare_faults_ = 0;
   bool disturbed_ = false;  ///< A fault was planned: bytes may be lost.
   bool lingers_ = false;    ///< Every close waits for the peer.
   bool abandoned_ = false;  ///< The server is destroyed as it is at the end.

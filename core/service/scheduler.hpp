@@ -41,8 +41,8 @@ class Scheduler {
   /// Thread safe.
   void schedule(std::shared_ptr<Service> service);
 
-  /// Runs what is queued to its end and joins the workers. The object must live on until no other thread can be inside
-  /// schedule(): a notification may still be on its way out. Idempotent.
+  /// Runs what is queued to its end and joins the workers. The object must live on until no other
+  /// thread can be inside schedule(): a notification may still be on its way out. Idempotent.
   void stop();
 
   /// Gives a service back after a turn, or after it was made: it is scheduled again, idle or ended.
