@@ -184,7 +184,7 @@ inline constexpr std::array kRules = {
     Rule{State::halfclose_read, Input::hung_up,        State::free},
     Rule{State::halfclose_read, Input::owner_gone,     State::free},
 
-    // ERR was reported with the failed write; one CLOSE is due, at the latest when the deadline passes.
+    // ERR was reported with the failed write; one CLOSE is due, at the latest at the deadline.
     Rule{State::halfclose_write, Input::start,          State::halfclose_write, Emit::open_transfer, Act::own},
     Rule{State::halfclose_write, Input::send,           State::halfclose_write, Emit::nothing, Act::drop},
     Rule{State::halfclose_write, Input::close_flushed,  State::free, Emit::close},
