@@ -136,9 +136,9 @@ TEST(Inputs, FilesWithoutWorkAreRefusedByName) {
 
 TEST(Inputs, MissingFilesFieldsAndBrokenJsonAreRefusedByName) {
   Files files;
-  expect_refused(read_inputs({.benchmark = "/no/such/file"}), "/no/such/file", "cannot read");
-  expect_refused(read_inputs({.stress = files.write("broken.json", "{\"seed\": ")}), "broken.json",
-                 "parse error");
+  expect_refused(read_inputs({"/no/such/file", "", "", ""}), "/no/such/file", "cannot read");
+  expect_refused(read_inputs({"", files.write("broken.json", "{\"seed\": "), "", ""}),
+                 "broken.json", "parse error");
   for (const auto& [field, value] : stress_json().items()) {
     json without = stress_json();
     without.erase(field);
