@@ -39,15 +39,16 @@ constexpr off_t kErrorBytesShown = 4096;
     CPU_ZERO(&set);
     CPU_SET(static_cast<unsigned>(*cpu), &set);
     if (sched_setaffinity(0, sizeof set, &set) != 0) {
-      dprintf(STDERR_FILENO, "cannot pin to cpu %d: %s\n", *cpu, std::strerror(errno));
+      dprintf(STDERR_FILENO, "cannot pin to cpu %d: %s\n", *cpu, load::errno_text(errno).c_str());
       _exit(127);
     }
   }
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
   execvp(pointers[0], pointers.data());
-  dprintf(STDERR_FILENO, "cannot run %s: %s\n", pointers[0], std::strerror(errno));
+  dprintf(STDERR_FILENO, "cannot run %s: %s\n", pointers[0], load::errno_text(errno).c_str());
   _exit(127);
 }
 
@@ -100,7 +101,7 @@ Child::~Child() {
 
 Outcome<Child> Child::spawn(const std::vector<std::string>& argv, std::optional<int> cpu) {
   const auto fail = [](const char* call) {
-    return problem(kNothingMeasured, fmt::format("{}: {}", call, std::strerror(errno)));
+    return problem(kNothingMeasured, fmt::format("{}: {}", call, load::errno_text(errno)));
   };
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return fail("pipe2");
@@ -143,7 +144,7 @@ Outcome<std::chrono::nanoseconds> Child::cpu_time() const {
   if (code == 0 && clock_gettime(clock, &time) != 0) code = errno;
   if (code != 0) {
     return problem(kNothingMeasured,
-                   fmt::format("CPU clock of process {}: {}", pid_, std::strerror(code)));
+                   fmt::format("CPU clock of process {}: {}", pid_, load::errno_text(code)));
   }
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }

@@ -109,6 +109,7 @@ double gated_value(const Sample& sample, Metric metric) {
 
 std::vector<double> log_ratios(const std::vector<Round>& rounds, Metric metric) {
   std::vector<double> result;
+  result.reserve(rounds.size());
   for (const Round& round : rounds) {
     result.push_back(std::log(gated_value(round.b, metric) / gated_value(round.a, metric)));
   }

@@ -8,41 +8,50 @@ namespace skysock::results {
 namespace {
 
 constexpr const char* kVersion1 = R"sql(
-CREATE TABLE machine(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, cpu TEXT NOT NULL,
-  kernel TEXT NOT NULL, glibc TEXT NOT NULL, governor TEXT NOT NULL, json TEXT NOT NULL);
-CREATE TABLE build(id INTEGER PRIMARY KEY, git_sha TEXT NOT NULL, dirty INTEGER NOT NULL,
+CREATE TABLE machine(
+  id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, cpu TEXT NOT NULL, kernel TEXT NOT NULL,
+  glibc TEXT NOT NULL, governor TEXT NOT NULL, json TEXT NOT NULL);
+CREATE TABLE build(
+  id INTEGER PRIMARY KEY, git_sha TEXT NOT NULL, dirty INTEGER NOT NULL,
   binary_sha256 TEXT NOT NULL, flags TEXT NOT NULL, compiler TEXT NOT NULL,
   UNIQUE(git_sha, dirty, binary_sha256, flags, compiler));
-CREATE TABLE run(id INTEGER PRIMARY KEY, started TEXT NOT NULL, kind TEXT NOT NULL
-  CHECK(kind IN ('nightly', 'ab', 'aa', 'selftest', 'bisect', 'tune')),
+CREATE TABLE run(
+  id INTEGER PRIMARY KEY, started TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK(kind IN ('nightly', 'ab', 'aa', 'selftest', 'bisect', 'tune')),
   machine_id INTEGER NOT NULL REFERENCES machine(id), seed TEXT NOT NULL,
   tool_version TEXT NOT NULL);
-CREATE TABLE benchmark(id INTEGER PRIMARY KEY, name TEXT NOT NULL, params_json TEXT NOT NULL,
-  placement TEXT NOT NULL, UNIQUE(name, params_json, placement));
-CREATE TABLE metric(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL,
+CREATE TABLE benchmark(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, params_json TEXT NOT NULL, placement TEXT NOT NULL,
+  UNIQUE(name, params_json, placement));
+CREATE TABLE metric(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL,
   better TEXT NOT NULL CHECK(better IN ('less', 'more', 'neither')),
   class TEXT NOT NULL CHECK(class IN ('exact', 'ratio', 'time')));
-CREATE TABLE sample(run_id INTEGER NOT NULL REFERENCES run(id),
+CREATE TABLE sample(
+  run_id INTEGER NOT NULL REFERENCES run(id),
   bench_id INTEGER NOT NULL REFERENCES benchmark(id),
-  metric_id INTEGER NOT NULL REFERENCES metric(id), build_id INTEGER REFERENCES build(id),
-  round INTEGER NOT NULL,
-  position INTEGER NOT NULL, chunk INTEGER NOT NULL, value REAL NOT NULL);
+  metric_id INTEGER NOT NULL REFERENCES metric(id),
+  build_id INTEGER REFERENCES build(id),
+  round INTEGER NOT NULL, position INTEGER NOT NULL, chunk INTEGER NOT NULL, value REAL NOT NULL);
 CREATE INDEX sample_by_run ON sample(run_id, bench_id, metric_id);
--- est, lo, hi and margin are natural logarithms of ratios B/A; lo and hi are NULL when n is too
--- small for them.
-CREATE TABLE verdict(run_id INTEGER NOT NULL REFERENCES run(id),
+-- est, lo, hi and margin are natural logarithms of ratios B/A; n too small: lo and hi are NULL.
+CREATE TABLE verdict(
+  run_id INTEGER NOT NULL REFERENCES run(id),
   bench_id INTEGER NOT NULL REFERENCES benchmark(id),
-  metric_id INTEGER NOT NULL REFERENCES metric(id), a_build INTEGER NOT NULL REFERENCES build(id),
-  b_build INTEGER NOT NULL REFERENCES build(id), n INTEGER NOT NULL, est REAL NOT NULL, lo REAL,
-  hi REAL,
-  margin REAL NOT NULL, state TEXT NOT NULL, confirmed INTEGER NOT NULL);
-CREATE TABLE changepoint(bench_id INTEGER NOT NULL REFERENCES benchmark(id),
-  metric_id INTEGER NOT NULL REFERENCES metric(id), run_id INTEGER NOT NULL REFERENCES run(id),
+  metric_id INTEGER NOT NULL REFERENCES metric(id),
+  a_build INTEGER NOT NULL REFERENCES build(id), b_build INTEGER NOT NULL REFERENCES build(id),
+  n INTEGER NOT NULL, est REAL NOT NULL, lo REAL, hi REAL, margin REAL NOT NULL,
+  state TEXT NOT NULL, confirmed INTEGER NOT NULL);
+CREATE TABLE changepoint(
+  bench_id INTEGER NOT NULL REFERENCES benchmark(id),
+  metric_id INTEGER NOT NULL REFERENCES metric(id),
+  run_id INTEGER NOT NULL REFERENCES run(id),
   before REAL, after REAL, p REAL, triage TEXT, note TEXT);
-CREATE TABLE calibration(run_id INTEGER NOT NULL REFERENCES run(id),
-  bench_id INTEGER NOT NULL REFERENCES benchmark(id), injected_pct REAL NOT NULL,
-  trials INTEGER NOT NULL,
-  detected INTEGER NOT NULL, false_alarms INTEGER NOT NULL);
+CREATE TABLE calibration(
+  run_id INTEGER NOT NULL REFERENCES run(id),
+  bench_id INTEGER NOT NULL REFERENCES benchmark(id),
+  injected_pct REAL NOT NULL, trials INTEGER NOT NULL, detected INTEGER NOT NULL,
+  false_alarms INTEGER NOT NULL);
 )sql";
 
 constexpr const char* kSchema[] = {kVersion1};

@@ -150,9 +150,13 @@ Inputs night(double accepts) {
   BenchmarkRow row = parse_benchmark_name("BM_Accept/skysock/real_time");
   row.values = {{"items_per_second", accepts}};
   inputs.benchmark = BenchmarkFile{"", "", {row}};
-  inputs.stress =
-      StressResult{.seed = 0xFFFF'FFFF'FFFF'FFFFU, .bytes_verified = 500, .passed = true};
-  inputs.fuzz = std::vector<FuzzRow>{{.fuzzer = "unpack", .executions = 9}};
+  inputs.stress.emplace();
+  inputs.stress->seed = 0xFFFF'FFFF'FFFF'FFFFU;
+  inputs.stress->bytes_verified = 500;
+  inputs.stress->passed = true;
+  inputs.fuzz.emplace(1);
+  inputs.fuzz->front().fuzzer = "unpack";
+  inputs.fuzz->front().executions = 9;
   return inputs;
 }
 

@@ -36,12 +36,12 @@ struct StressResult {
   std::uint64_t connections_completed = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_verified = 0;
-  std::vector<std::string> failures = {};
+  std::vector<std::string> failures;
   bool passed = false;
 };
 
 struct FuzzRow {
-  std::string fuzzer = {};
+  std::string fuzzer;
   std::uint64_t executions = 0;
   double seconds = 0;
   double executions_per_second = 0;
@@ -49,7 +49,7 @@ struct FuzzRow {
   std::uint64_t edges = 0;
   std::uint64_t new_units = 0;
   bool crashed = false;
-  std::string artifact = {};
+  std::string artifact;
 };
 
 /// What was given; nothing for a file that was not asked for.
@@ -62,10 +62,10 @@ struct Inputs {
 
 /// Paths as given on the command line; empty: not asked for.
 struct InputPaths {
-  std::string benchmark = {};
-  std::string stress = {};
-  std::string fuzz = {};
-  std::string compare = {};
+  std::string benchmark;
+  std::string stress;
+  std::string fuzz;
+  std::string compare;
 };
 
 /// Reads what was asked for. Error (kNothingMeasured): a file that is missing, is no JSON, lacks a

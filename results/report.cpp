@@ -17,14 +17,15 @@ using nlohmann::json;
 constexpr const char* kStyle = R"css(
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff;
        max-width: 980px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ddd; }
+h1 { font-size: 1.5em; }
+h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ddd; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3em .7em; vertical-align: top;
          border-bottom: 1px solid #eee; overflow-wrap: anywhere; }
 th { white-space: nowrap; font-weight: 600; }
 tr.bad td { background: #fdecea; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.chart { position: relative; height: 320px; margin: 1em 0; } .note { color: #666; font-size: .9em; }
+.chart { position: relative; height: 320px; margin: 1em 0; }
+.note { color: #666; font-size: .9em; }
 )css";
 
 // Blue and orange are told apart by everyone; the baseline is grey.

@@ -89,7 +89,7 @@ Outcome<void> pin_to(int cpu) {
   CPU_SET(static_cast<unsigned>(cpu), &set);
   if (sched_setaffinity(0, sizeof set, &set) != 0) {
     return problem(kNothingMeasured,
-                   fmt::format("cannot pin to cpu {}: {}", cpu, std::strerror(errno)));
+                   fmt::format("cannot pin to cpu {}: {}", cpu, load::errno_text(errno)));
   }
   return {};
 }

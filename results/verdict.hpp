@@ -62,7 +62,7 @@ struct SeriesLimits {
   std::size_t rounds_max = 128;  ///< Even: blocks are not cut.
   double margin = kMarginMin;
   bool looks = true;  ///< False: take all rounds, then look once (the confirmation).
-  std::function<bool()> out_of_time = {};  ///< Asked before each block.
+  std::function<bool()> out_of_time = [] { return false; };  ///< Asked before each block.
 };
 
 enum class Ending { decided, rounds_used_up, out_of_time };

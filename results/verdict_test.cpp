@@ -34,9 +34,8 @@ struct Series {
   std::size_t rounds = 0;
 };
 
-Series run(Synthetic source, SeriesLimits limits = {}) {
+Series run(Synthetic source, const SeriesLimits& limits = {}) {
   Series result;
-  if (!limits.out_of_time) limits.out_of_time = [] { return false; };
   auto end = run_series(limits, 1, [&](bool) -> Outcome<double> {
     ++result.rounds;
     return source();
@@ -196,7 +195,7 @@ TEST(Confirmation, CutShortByTimeStillLooksOnce) {
 }
 
 TEST(Sequential, AFailedRoundEndsTheSeries) {
-  SeriesLimits limits{.out_of_time = [] { return false; }};
+  const SeriesLimits limits;
   const auto end = run_series(
       limits, 1, [](bool) -> Outcome<double> { return problem(kNothingMeasured, "server died"); });
   ASSERT_FALSE(end);

@@ -81,7 +81,7 @@ Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
   if ((events & EPOLLERR) != 0) {
     return std::unexpected(fmt::format("connection {} to {}: {}", connection.operation,
                                        target_.text,
-                                       std::strerror(pending_error(connection.fd.get()))));
+                                       errno_text(pending_error(connection.fd.get()))));
   }
   if ((events & EPOLLOUT) != 0 && !connection.sent) {
     if (auto sent = send(connection); !sent) return sent;
@@ -101,7 +101,7 @@ Outcome<void> AcceptLoad::send(Connection& connection) {
   // One byte always fits the empty socket buffer, so EAGAIN would be an error too.
   if (::send(connection.fd.get(), &byte, 1, MSG_NOSIGNAL) != 1) {
     return std::unexpected(
-        fmt::format("connection {}: send: {}", connection.operation, std::strerror(errno)));
+        fmt::format("connection {}: send: {}", connection.operation, errno_text(errno)));
   }
   connection.sent = true;
   return {};
@@ -114,7 +114,7 @@ Outcome<bool> AcceptLoad::receive(Connection& connection) {
   if (count < 0 && errno == EAGAIN) return false;
   if (count < 0) {
     return std::unexpected(
-        fmt::format("connection {}: recv: {}", connection.operation, std::strerror(errno)));
+        fmt::format("connection {}: recv: {}", connection.operation, errno_text(errno)));
   }
   if (count != 1) {
     return std::unexpected(

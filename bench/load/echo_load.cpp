@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kBufferBytes = 65'536;
 
 // A group fits the shortest accept queue in use (skynet's is 32): one SYN too many costs a second
 // of retransmission.
@@ -89,7 +89,7 @@ Outcome<void> EchoLoad::serve(std::size_t index, std::uint32_t events) {
   if ((events & EPOLLERR) != 0) {
     const int error = pending_error(connections_[index].fd.get());
     return std::unexpected(
-        fmt::format("connection {} to {}: {}", index, target_.text, std::strerror(error)));
+        fmt::format("connection {} to {}: {}", index, target_.text, errno_text(error)));
   }
   if ((events & EPOLLIN) != 0) {
     if (auto received = receive(index); !received) return received;
@@ -106,7 +106,7 @@ Outcome<void> EchoLoad::send(std::size_t index) {
     const ssize_t count = ::send(connection.fd.get(), part.data(), part.size(), MSG_NOSIGNAL);
     if (count < 0) {
       if (errno == EAGAIN) return {};
-      return std::unexpected(fmt::format("connection {}: send: {}", index, std::strerror(errno)));
+      return std::unexpected(fmt::format("connection {}: send: {}", index, errno_text(errno)));
     }
     connection.sent += static_cast<std::size_t>(count);
   }
@@ -119,7 +119,7 @@ Outcome<void> EchoLoad::receive(std::size_t index) {
     const ssize_t count = recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
     if (count < 0) {
       if (errno == EAGAIN) return {};
-      return std::unexpected(fmt::format("connection {}: recv: {}", index, std::strerror(errno)));
+      return std::unexpected(fmt::format("connection {}: recv: {}", index, errno_text(errno)));
     }
     if (count == 0) {
       return std::unexpected(

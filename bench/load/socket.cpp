@@ -58,7 +58,7 @@ Outcome<Target> resolve(const std::string& host, std::uint16_t port) {
 
 Outcome<Fd> begin_connect(const Target& target, unsigned source) {
   const auto fail = [&](const char* call) {
-    return std::unexpected(fmt::format("{} for {}: {}", call, target.text, std::strerror(errno)));
+    return std::unexpected(fmt::format("{} for {}: {}", call, target.text, errno_text(errno)));
   };
   Fd fd(socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return fail("socket");
@@ -80,7 +80,7 @@ int pending_error(int fd) {
 
 Outcome<EdgePoll> EdgePoll::open() {
   Fd fd(epoll_create1(EPOLL_CLOEXEC));
-  if (!fd) return std::unexpected(fmt::format("epoll_create1: {}", std::strerror(errno)));
+  if (!fd) return std::unexpected(fmt::format("epoll_create1: {}", errno_text(errno)));
   return EdgePoll(std::move(fd));
 }
 
@@ -89,7 +89,7 @@ Outcome<void> EdgePoll::add(int fd, std::uint64_t data) const {
   event.events = EPOLLIN | EPOLLOUT | EPOLLET;
   event.data.u64 = data;
   if (epoll_ctl(fd_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return std::unexpected(fmt::format("epoll_ctl: {}", std::strerror(errno)));
+    return std::unexpected(fmt::format("epoll_ctl: {}", errno_text(errno)));
   }
   return {};
 }
@@ -104,7 +104,7 @@ Outcome<std::span<const epoll_event>> EdgePoll::wait(
     const int count = epoll_wait(fd_.get(), events_, kEventsMax, wait_ms);
     if (count > 0) return std::span<const epoll_event>(events_, static_cast<std::size_t>(count));
     if (count < 0 && errno != EINTR) {
-      return std::unexpected(fmt::format("epoll_wait: {}", std::strerror(errno)));
+      return std::unexpected(fmt::format("epoll_wait: {}", errno_text(errno)));
     }
   }
 }

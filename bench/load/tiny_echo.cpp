@@ -121,9 +121,9 @@ Outcome<Fd> listen_on_loopback() {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       listen(fd.get(), 512) != 0) {
-    return std::unexpected(std::string("cannot listen on 127.0.0.1: ") + std::strerror(errno));
+    return std::unexpected(std::string("cannot listen on 127.0.0.1: ") + errno_text(errno));
   }
   return fd;
 }
