@@ -20,7 +20,9 @@ TYPED_TEST(SocketLimitsOn, AnAcceptedSocketThatNobodyStartsIsClosed) {
   const auto pair = world.connection(false);
   world.server->poll(0);
   const std::string early = world.story_of(pair.id);
-  if (world.sys.now_ms() - before_ms < 20) EXPECT_EQ(early, "") << "closed before its time";
+  if (world.sys.now_ms() - before_ms < 20) {
+    EXPECT_EQ(early, "") << "closed before its time";
+  }
   world.pass_ms(30);
   EXPECT_EQ(world.story_of(pair.id), "C");
   EXPECT_TRUE(world.peer_read(pair.peer).eof);

@@ -16,12 +16,12 @@ namespace {
 template <typename Sys>
 class SocketServerOn : public testing::Test {
  protected:
-  World<Sys> world;
+  World<Sys> world_;
 };
 TYPED_TEST_SUITE(SocketServerOn, TestKernels, KernelNames);
 
 TYPED_TEST(SocketServerOn, ListenAnswersWithTheBoundAddressAndPort) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId id = world.listener(false);
   const Event& open = world.events.at(0);
   EXPECT_EQ(open.id, id);
@@ -31,7 +31,7 @@ TYPED_TEST(SocketServerOn, ListenAnswersWithTheBoundAddressAndPort) {
 }
 
 TYPED_TEST(SocketServerOn, ListenOnATakenPortFailsInTheCaller) {
-  auto& world = this->world;
+  auto& world = this->world_;
   world.listener();
   const auto second = world.server->listen(kOwner, "127.0.0.1", world.port);
   ASSERT_FALSE(second.has_value());
@@ -40,7 +40,7 @@ TYPED_TEST(SocketServerOn, ListenOnATakenPortFailsInTheCaller) {
 }
 
 TYPED_TEST(SocketServerOn, NothingIsAcceptedBeforeStart) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId id = world.listener(false);
   world.client();
   world.settle();
@@ -54,7 +54,7 @@ TYPED_TEST(SocketServerOn, NothingIsAcceptedBeforeStart) {
 }
 
 TYPED_TEST(SocketServerOn, NothingIsReadBeforeStart) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection(false);
   world.peer_send(pair.peer, "early");
   world.settle();
@@ -65,7 +65,7 @@ TYPED_TEST(SocketServerOn, NothingIsReadBeforeStart) {
 }
 
 TYPED_TEST(SocketServerOn, BytesTravelBothWays) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.peer_send(pair.peer, "ping");
   EXPECT_TRUE(world.until([&] { return world.data_of(pair.id) == "ping"; }));
@@ -75,7 +75,7 @@ TYPED_TEST(SocketServerOn, BytesTravelBothWays) {
 }
 
 TYPED_TEST(SocketServerOn, SeveralReadsAnswerOneLargeMessage) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const std::string large(300'000, 'x');
   world.peer_send(pair.peer, large);
@@ -84,7 +84,7 @@ TYPED_TEST(SocketServerOn, SeveralReadsAnswerOneLargeMessage) {
 }
 
 TYPED_TEST(SocketServerOn, LV01_SendRightAfterOpenIsSentOnceConnected) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   const SocketId id = world.server->open(kOther, "127.0.0.1", world.port).value();
   EXPECT_TRUE(world.send(id, "first "));
@@ -101,7 +101,7 @@ TYPED_TEST(SocketServerOn, LV01_SendRightAfterOpenIsSentOnceConnected) {
 }
 
 TYPED_TEST(SocketServerOn, OpenToAClosedPortIsOneErrorAndNothingElse) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   world.close(listener);
   ASSERT_NE(world.wait_for(EventKind::close, listener), nullptr);
@@ -115,7 +115,7 @@ TYPED_TEST(SocketServerOn, OpenToAClosedPortIsOneErrorAndNothingElse) {
 }
 
 TYPED_TEST(SocketServerOn, OpenOfPortZeroOrAnOverlongHostFailsInTheCaller) {
-  auto& world = this->world;
+  auto& world = this->world_;
   EXPECT_EQ(world.server->open(kOwner, "127.0.0.1", 0).error(), std::errc::invalid_argument);
   const std::string host(201, 'h');
   EXPECT_EQ(world.server->open(kOwner, host, 1).error(), std::errc::invalid_argument);
@@ -123,7 +123,7 @@ TYPED_TEST(SocketServerOn, OpenOfPortZeroOrAnOverlongHostFailsInTheCaller) {
 }
 
 TYPED_TEST(SocketServerOn, LV15_CloseWhileConnectingSendsWhatWasQueued) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   const SocketId id = world.server->open(kOther, "127.0.0.1", world.port).value();
   EXPECT_TRUE(world.send(id, "last words"));
@@ -138,7 +138,7 @@ TYPED_TEST(SocketServerOn, LV15_CloseWhileConnectingSendsWhatWasQueued) {
 }
 
 TYPED_TEST(SocketServerOn, APeersFinIsReportedOnceAndWritingGoesOn) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.peer_send(pair.peer, "bye");
   ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
@@ -154,7 +154,7 @@ TYPED_TEST(SocketServerOn, APeersFinIsReportedOnceAndWritingGoesOn) {
 }
 
 TYPED_TEST(SocketServerOn, A07_OutputQueuedAtThePeersFinIsStillSent) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const std::string reply(8'000'000, 'r');
   EXPECT_TRUE(world.send(pair.id, reply));
@@ -171,7 +171,7 @@ TYPED_TEST(SocketServerOn, A07_OutputQueuedAtThePeersFinIsStillSent) {
 }
 
 TYPED_TEST(SocketServerOn, SoftCloseSendsEverythingThenReportsCloseOnce) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const std::string large(8'000'000, 'z');
   EXPECT_TRUE(world.send(pair.id, large));
@@ -189,7 +189,7 @@ TYPED_TEST(SocketServerOn, SoftCloseSendsEverythingThenReportsCloseOnce) {
 }
 
 TYPED_TEST(SocketServerOn, WhatArrivesWhileDrainingIsDroppedAndAFinOnlyEndsTheReading) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const std::string large(8'000'000, 'z');
   EXPECT_TRUE(world.send(pair.id, large));
@@ -205,7 +205,7 @@ TYPED_TEST(SocketServerOn, WhatArrivesWhileDrainingIsDroppedAndAFinOnlyEndsTheRe
 }
 
 TYPED_TEST(SocketServerOn, LV17_UnreadInputAtCloseDoesNotResetThePeer) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_TRUE(world.send(pair.id, "answer"));
   world.close(pair.id);
@@ -220,7 +220,7 @@ TYPED_TEST(SocketServerOn, LV17_UnreadInputAtCloseDoesNotResetThePeer) {
 }
 
 TYPED_TEST(SocketServerOn, A44_AbortiveCloseDoesNotWaitForAPeerThatDoesNotRead) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_TRUE(world.send(pair.id, std::string(8'000'000, 'q')));
   world.settle();
@@ -231,7 +231,7 @@ TYPED_TEST(SocketServerOn, A44_AbortiveCloseDoesNotWaitForAPeerThatDoesNotRead) 
 }
 
 TYPED_TEST(SocketServerOn, LV16_DataReceivedBeforeAResetComesBeforeTheError) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_TRUE(world.send(pair.id, "never read by the peer"));
   world.settle();
@@ -244,7 +244,7 @@ TYPED_TEST(SocketServerOn, LV16_DataReceivedBeforeAResetComesBeforeTheError) {
 }
 
 TYPED_TEST(SocketServerOn, StartTransfersOwnership) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_TRUE(world.server->start(kOther, pair.id).has_value());
   EXPECT_TRUE(world.until([&] { return world.count(EventKind::open, pair.id) == 2; }));
@@ -256,7 +256,7 @@ TYPED_TEST(SocketServerOn, StartTransfersOwnership) {
 }
 
 TYPED_TEST(SocketServerOn, LV24_StartOfAStaleOrClosedIdIsAnsweredWithAnError) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_TRUE(world.server->start(kOther, 12'345'678).has_value());
   const Event* invalid = world.wait_for(EventKind::error, 12'345'678);
@@ -272,7 +272,7 @@ TYPED_TEST(SocketServerOn, LV24_StartOfAStaleOrClosedIdIsAnsweredWithAnError) {
 }
 
 TYPED_TEST(SocketServerOn, ACloserWhoWaitsIsAnsweredEvenWhenItIsNotTheOwner) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.close(pair.id, CloseMode::soft, kOther, CloseAnswer::wanted);
   EXPECT_TRUE(world.until([&] { return world.count(EventKind::close, pair.id) == 2; }));
@@ -284,7 +284,7 @@ TYPED_TEST(SocketServerOn, ACloserWhoWaitsIsAnsweredEvenWhenItIsNotTheOwner) {
 }
 
 TYPED_TEST(SocketServerOn, CloseOfAStaleIdIsSilentUnlessAnAnswerIsWanted) {
-  auto& world = this->world;
+  auto& world = this->world_;
   world.close(99'999, CloseMode::soft, kOther);
   world.close(99'999, CloseMode::abortive, kOther);
   world.settle();
@@ -296,7 +296,7 @@ TYPED_TEST(SocketServerOn, CloseOfAStaleIdIsSilentUnlessAnAnswerIsWanted) {
 }
 
 TYPED_TEST(SocketServerOn, A45_SendToAListenerOrAnUnstartedConnectionIsRefused) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection(false);
   EXPECT_FALSE(world.send(pair.listener, "x"));
   EXPECT_FALSE(world.send(pair.id, "x"));
@@ -306,7 +306,7 @@ TYPED_TEST(SocketServerOn, A45_SendToAListenerOrAnUnstartedConnectionIsRefused) 
 }
 
 TYPED_TEST(SocketServerOn, LV19_AConnectionWhoseOwnerIsGoneIsClosed) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.dead.insert(kOwner);
   world.peer_send(pair.peer, "anybody?");
@@ -316,7 +316,7 @@ TYPED_TEST(SocketServerOn, LV19_AConnectionWhoseOwnerIsGoneIsClosed) {
 }
 
 TYPED_TEST(SocketServerOn, LV19_AListenerWhoseOwnerIsGoneIsClosedWithWhatItAccepted) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   world.dead.insert(kOwner);
   const int peer = world.client();
@@ -327,7 +327,7 @@ TYPED_TEST(SocketServerOn, LV19_AListenerWhoseOwnerIsGoneIsClosedWithWhatItAccep
 }
 
 TYPED_TEST(SocketServerOn, MalformedPacketsAreCountedAndTheNextOneIsDone) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   const std::string raw = std::string("Z\x03zzz", 5) + std::string("S\x02\x01\x01", 4);
   ASSERT_TRUE(world.sys.write(world.server->control_fd(), std::as_bytes(std::span(raw))));
@@ -337,7 +337,7 @@ TYPED_TEST(SocketServerOn, MalformedPacketsAreCountedAndTheNextOneIsDone) {
 }
 
 TYPED_TEST(SocketServerOn, AMadeUpTokenIsCountedAndNothingHappens) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const EncodedPacket forged = encode(SendPacket{.id = pair.id, .payload = 0xDEAD'BEEF});
   ASSERT_TRUE(world.sys.write(world.server->control_fd(), forged.bytes()));
@@ -348,7 +348,7 @@ TYPED_TEST(SocketServerOn, AMadeUpTokenIsCountedAndNothingHappens) {
 }
 
 TYPED_TEST(SocketServerOn, ExitEndsThePollingAfterWhatWasAskedBefore) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   world.close(listener);
   EXPECT_TRUE(world.server->exit().has_value());
@@ -359,7 +359,7 @@ TYPED_TEST(SocketServerOn, ExitEndsThePollingAfterWhatWasAskedBefore) {
 }
 
 TYPED_TEST(SocketServerOn, DestructionClosesEveryDescriptor) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.server.reset();
   std::array<std::byte, 8> buffer;
