@@ -67,7 +67,8 @@ bool readable(int fd, steady_clock::time_point deadline) {
 
 Outcome<std::vector<std::string>> split_command(const std::string& line) {
   wordexp_t words{};
-  const int code = wordexp(line.c_str(), &words, WRDE_NOCMD | WRDE_UNDEF);
+  const int code =
+      wordexp(line.c_str(), &words, WRDE_NOCMD | WRDE_UNDEF);  // NOLINT(concurrency-mt-unsafe)
   if (code != 0) {
     return problem(
         kUsage,

@@ -18,6 +18,7 @@ std::string interval_text(const Estimate& estimate) {
 
 double median_of_side(const std::vector<Round>& rounds, Metric metric, Sample Round::* side) {
   std::vector<double> values;
+  values.reserve(rounds.size());
   for (const Round& round : rounds) values.push_back(gated_value(round.*side, metric));
   return values.empty() ? 0 : median(values);
 }

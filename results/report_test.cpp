@@ -139,7 +139,8 @@ TEST(Inputs, MissingFilesFieldsAndBrokenJsonAreRefusedByName) {
   expect_refused(read_inputs({"/no/such/file", "", "", ""}), "/no/such/file", "cannot read");
   expect_refused(read_inputs({"", files.write("broken.json", "{\"seed\": "), "", ""}),
                  "broken.json", "parse error");
-  for (const auto& [field, value] : stress_json().items()) {
+  const json whole = stress_json();  // items() refers to it.
+  for (const auto& [field, value] : whole.items()) {
     json without = stress_json();
     without.erase(field);
     expect_refused(read_all({}, without, {}), "stress.json", field);
