@@ -43,8 +43,8 @@ done
 case "${BASH_REMATCH[2]}" in s) unit=1 ;; m) unit=60 ;; *) unit=3600 ;; esac
 seconds=$((10#${BASH_REMATCH[1]} * unit))
 [ "$seconds" -ge 60 ] || fail_usage "--budget is '$budget'; expected at least 60s"
-[ -n "$seed" ] || seed=$((RANDOM * 32768 + RANDOM))
-[[ $seed =~ ^[0-9]{1,18}$ ]] || fail_usage "--seed is '$seed'; expected a whole number"
+[ -n "$seed" ] || seed=$((RANDOM * 32768 + RANDOM + 1))
+[[ $seed =~ ^[1-9][0-9]{0,8}$ ]] || fail_usage "--seed is '$seed'; expected a whole number from 1 to 999999999"
 caller=$PWD
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -77,13 +77,17 @@ build() {
 # The commit to compare with, built in a worktree of its own.
 build_reference() {
   git worktree prune
-  [ -d "$out/reference" ] || git worktree add --detach "$out/reference" "$against"
-  (cd "$out/reference" && cmake --preset bench >/dev/null && cmake --build --preset bench --target skysock)
+  [ ! -d "$out/reference" ] || git worktree remove --force "$out/reference" || return 5
+  git worktree add --detach "$out/reference" "$against" || return 5
+  (cd "$out/reference" && cmake --preset bench >/dev/null && cmake --build --preset bench --target skysock) || return 5
 }
 
 compare() {
   local -a sides=(--tuning-a max_events=512 --tuning-b max_events=16)
-  [ -z "$against" ] || sides=(--build-a "$out/reference/build/bench/bin" --build-b "$bin")
+  # Each side with the service of its own tree.
+  local service='lua/examples/echo.lua 127.0.0.1 0'
+  [ -z "$against" ] || sides=(--a "reference=$out/reference/build/bench/bin/skysock $out/reference/$service"
+    --b "tree=$bin/skysock $root/$service")
   local code=0
   "$bin/skysock-perf" compare "${sides[@]}" --budget $((seconds * 30 / 100)) --seed "$seed" --db "$db" \
     --json "$out/compare.json" || code=$?
@@ -95,13 +99,13 @@ compare() {
 echo "nightly: budget ${seconds} s, seed $seed, results in $out"
 part setup ./ci/setup.sh
 part build build
-[ "$worst" -eq 0 ] || { echo "nightly: nothing was measured"; exit 5; }
 [ -z "$against" ] || part reference build_reference
+[ "$worst" -eq 0 ] || { echo "nightly: nothing was measured"; exit 5; }
 # About 30 benchmarks, each with a calibration that takes about twice the time of its measurement.
 ms=$((seconds * 250 / 90))
 part benchmarks "$bin/skysock-bench" --benchmark_min_time="$((ms / 1000)).$(printf %03d $((ms % 1000)))" \
   --benchmark_out="$out/benchmark.json" --benchmark_out_format=json
-part fuzzers build/fuzz/bin/skysock-fuzz run --seconds $((seconds * 20 / 100)) --seed "$seed" \
+part fuzzers build/fuzz/bin/skysock-fuzz run --jobs 2 --seconds $((seconds * 12 / 100)) --seed "$seed" \
   --artifacts "$out/artifacts" --json "$out/fuzz.json"
 part stress "$bin/skysock-stress" --clients 4 --connections 32 --duration $((seconds * 15 / 100)) --seed "$seed" \
   --json "$out/stress.json"
@@ -111,5 +115,6 @@ inputs=(--benchmark "$out/benchmark.json" --stress "$out/stress.json" --fuzz "$o
 part import "$bin/skysock-perf" import --db "$db" --kind nightly "${inputs[@]}"
 part report "$bin/skysock-perf" report --db "$db" --out "$out/report.html" --compare "$out/compare.json" "${inputs[@]}"
 part summary "$bin/skysock-perf" summary --json "$out/summary.json" --compare "$out/compare.json" "${inputs[@]}"
-echo "report: $out/report.html"
+[ -z "$against" ] || git worktree remove --force "$out/reference"
+[ ! -s "$out/report.html" ] || echo "report: $out/report.html"
 exit "$worst"

@@ -21,7 +21,7 @@ check benchmark.json '[.benchmarks[] | select(.name | test("^BM_ForwardMessage/"
                       | length == 10 and all(. > 100)'
 check benchmark.json '[.benchmarks[] | select(.error_occurred)] | length == 0'
 check fuzz.json 'length == 3 and all(.[]; .result == "ok" and .executions > 1000)'
-check stress.json '.result == "PASS" and .bytes_verified > 1000000 and .bytes_verified == .bytes_sent'
+check stress.json '.verdict == "pass" and .bytes_verified > 1000000 and .bytes_verified == .bytes_sent'
 [ -s "$out/night/compare.json" ] || fail "no comparison was written"
 
 runs=$(sqlite3 "$out/history.sqlite" 'SELECT count(*) FROM run')

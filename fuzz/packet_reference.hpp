@@ -8,8 +8,9 @@
 
 #include "core/net/control_packet.hpp"
 
-// A second reading of SPEC 0.1, written from the text and not from core/net/control_packet.cpp, so
-// that the two can be held against each other. It shares the types' names with core, no code.
+// A second reading of the packet format, written from its description and not from
+// core/net/control_packet.cpp, so that the two can be held against each other. It shares the types'
+// names with core, no code.
 
 namespace skysock::fuzz {
 

@@ -157,7 +157,7 @@ ExitCode exit_code_of(const CompareRecord& record, bool strict) {
   // trusted now.
   if (record.state == State::unresolved || (record.options.aa && alarm))
     return strict ? kUnresolved : kPass;
-  return record.state == State::regressed ? kTimingRegression : kPass;
+  return record.state == State::regressed ? kFound : kPass;
 }
 
 }  // namespace skysock::results

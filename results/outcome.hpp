@@ -8,7 +8,7 @@ namespace skysock::results {
 /// What every skysock-perf command ends with. A larger rank hides a smaller one: crash > timing.
 enum ExitCode : int {
   kPass = 0,
-  kTimingRegression = 1,
+  kFound = 1,  ///< A confirmed regression; of summary: a crash or a failed stress run.
   kUsage = 2,
   kUnresolved = 4,  ///< Only with --strict; the default warns and passes.
   kNothingMeasured = 5,

@@ -152,7 +152,8 @@ void add_summary_command(CLI::App& app, int* exit_code) {
   command->add_option("--json", arguments->json, "write the table to this file, too");
   command->footer(
       "Every file that is named is expected to be there and to tell of work.\n"
-      "Exit codes: 0 all there; 2 usage; 5 a part is missing, did no work, crashed or failed. A "
+      "Exit codes: 0 all there; 1 a crash or a failure was found; 2 usage; 5 a part is missing or "
+      "did no work. A "
       "regression is\n"
       "shown and leaves the exit code alone: compare has given it already.");
   on_chosen(command, arguments, run_summary, exit_code);

@@ -195,8 +195,8 @@ TEST(Summary, FailuresAndCrashesFailIt) {
   ASSERT_TRUE(only_regressed) << only_regressed.error().text;
   EXPECT_EQ(summary_exit_code(*only_regressed), kPass);
   EXPECT_THAT(format_table(summarise(*only_regressed)), HasSubstr("! compare base with next"));
-  EXPECT_EQ(summary_exit_code(*read_all({}, stress, fuzz_json(), regressed)), kNothingMeasured);
-  EXPECT_EQ(summary_exit_code(*read_all({}, stress_json(), fuzz, regressed)), kNothingMeasured);
+  EXPECT_EQ(summary_exit_code(*read_all({}, stress, fuzz_json(), regressed)), kFound);
+  EXPECT_EQ(summary_exit_code(*read_all({}, stress_json(), fuzz, regressed)), kFound);
   const std::string table = format_table(summarise(*read_all({}, stress, fuzz)));
   EXPECT_THAT(table, HasSubstr("! stress bytes verified"));
   EXPECT_THAT(table, HasSubstr("connection 4, offset 17"));

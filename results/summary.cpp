@@ -143,8 +143,8 @@ ExitCode summary_exit_code(const Inputs& inputs) {
   const auto fuzz = inputs.fuzz.value_or(std::vector<FuzzRow>());
   const bool failed =
       (inputs.stress && !inputs.stress->passed) || std::ranges::any_of(fuzz, &FuzzRow::crashed);
-  if (failed || !missing_parts(inputs).empty()) return kNothingMeasured;
-  return kPass;
+  if (!missing_parts(inputs).empty()) return kNothingMeasured;
+  return failed ? kFound : kPass;
 }
 
 std::string format_table(const std::vector<SummaryRow>& rows) {

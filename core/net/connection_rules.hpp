@@ -5,7 +5,7 @@
 
 #include "core/net/connection_state.hpp"
 
-// The rules and their compile-time proofs. Source: SPEC 0.2, 0.3, 1.4 and 1.5.
+// The rules and their compile-time proofs.
 
 namespace skysock {
 
@@ -244,7 +244,6 @@ inline constexpr std::array kRules = {
     Rule{State::lingering, Input::read_failed,    State::free},
     Rule{State::lingering, Input::hung_up,        State::free},
     Rule{State::lingering, Input::deadline,       State::free},
-    Rule{State::lingering, Input::owner_gone,     State::free},
 };
 // clang-format on
 
@@ -309,8 +308,9 @@ constexpr bool can_occur(const StateTraits& in, Input input) {
       return stream;
     case Input::deadline:
       return in.deadline != Deadline::none;
+    // Lingering needs no owner: its CLOSE was the last it could hear.
     case Input::owner_gone:
-      return !free;
+      return !free && in.state != State::lingering;
   }
   return false;
 }

@@ -70,9 +70,10 @@ class Reactor {
     SocketId id = 0;
     ServiceHandle owner = 0;
     State state = State::free;
-    bool registered = false;     ///< The poller knows fd,
-    std::uint32_t interest = 0;  ///< with this mask.
-    std::int64_t dropped = 0;    ///< Bytes read and dropped while lingering.
+    bool registered = false;                       ///< The poller knows fd,
+    std::uint32_t interest = 0;                    ///< with this mask.
+    std::int64_t dropped = 0;                      ///< Bytes read and dropped while lingering.
+    std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When its owner heard of one.
     WriteQueue queue;
   };
 
@@ -144,8 +145,7 @@ class Reactor {
   std::array<std::int64_t, kDeadlineCount> limits_ms_{};
   std::int64_t now_ms_ = 0;
   std::int64_t lingering_ = 0;  ///< Sockets in state lingering.
-  std::int64_t last_refusal_ms_ = INT64_MIN / 2;
-  int spare_fd_;  ///< Given up for a moment to refuse a connection at EMFILE.
+  int spare_fd_;                ///< Given up for a moment to refuse a connection at EMFILE.
   bool exit_ = false;
 };
 

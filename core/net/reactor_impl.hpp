@@ -80,7 +80,6 @@ Reactor<Sys>::Reactor(Reactor&& other) noexcept
       limits_ms_(other.limits_ms_),
       now_ms_(other.now_ms_),
       lingering_(other.lingering_),
-      last_refusal_ms_(other.last_refusal_ms_),
       spare_fd_(std::exchange(other.spare_fd_, -1)),
       exit_(other.exit_) {
   other.connections_.clear();
@@ -133,7 +132,9 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details details) {
   const bool heard = emit(id, owner, rule->emit, details);
   act(connection, rule->act, details);
   if (rule->to != connection.state) enter(connection, rule->to);
-  if (!heard && connection.state != State::free) step(connection, Input::owner_gone);
+  if (!heard && find_rule(connection.state, Input::owner_gone) != nullptr) {
+    step(connection, Input::owner_gone);
+  }
 }
 
 /// Does what comes with being in `next`: registration, time limit, the end.
@@ -421,8 +422,8 @@ bool Reactor<Sys>::refuse_one(const Connection& listener) {
 template <Syscalls Sys>
 void Reactor<Sys>::refuse_accept(Connection& listener, std::string_view reason) {
   detail::count(counters_->refused_accepts);
-  if (now_ms_ - last_refusal_ms_ < detail::kRefusalReportMs) return;
-  last_refusal_ms_ = now_ms_;
+  if (now_ms_ - listener.last_refusal_ms < detail::kRefusalReportMs) return;
+  listener.last_refusal_ms = now_ms_;
   step(listener, Input::accept_failed, {.text = reason});
 }
 

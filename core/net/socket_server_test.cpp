@@ -315,6 +315,19 @@ TYPED_TEST(SocketServerOn, LV19_AConnectionWhoseOwnerIsGoneIsClosed) {
   EXPECT_EQ(world.server->state(pair.id), State::free);
 }
 
+TYPED_TEST(SocketServerOn, LV17_AnOwnerThatDiesWithItsCloseStillSparesThePeerAReset) {
+  auto& world = this->world_;
+  const auto pair = world.connection();
+  EXPECT_TRUE(world.send(pair.id, "last words"));
+  world.close(pair.id);
+  world.dead.insert(kOwner);
+  world.peer_send(pair.peer, "unread");
+  const auto received = world.peer_read(pair.peer);
+  EXPECT_EQ(received.text, "last words");
+  EXPECT_TRUE(received.eof) << received.error.message();
+  EXPECT_EQ(world.server->state(pair.id), State::lingering);
+}
+
 TYPED_TEST(SocketServerOn, LV19_AListenerWhoseOwnerIsGoneIsClosedWithWhatItAccepted) {
   auto& world = this->world_;
   const SocketId listener = world.listener();

@@ -206,4 +206,15 @@ function cases.port_is_free_when_close_comes_back()
   end
 end
 
+function cases.start_of_a_listener_that_is_being_closed_does_not_strand_the_closer()
+  local listener = assert(socket.listen("127.0.0.1", 0))
+  local closer = harness.spawn(socket.close, listener)
+  local starter = harness.spawn(socket.start, listener, function() end)
+  local id, reason = starter.join()
+  equal(id, nil)
+  equal(reason, "socket closed")
+  closer.join()
+  assert(socket.invalid(listener))
+end
+
 harness.run(cases, ...)

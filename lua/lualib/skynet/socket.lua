@@ -241,7 +241,9 @@ end
 -- @raises if the id is already started here
 function socket.start(id, callback)
   local s = entries[id]
-  if s and not s.listening then
+  if s and s.closing then
+    return nil, "socket closed" -- Its entry belongs to the coroutine that closes it.
+  elseif s and not s.listening then
     error("socket " .. id .. " is not closed", 2)
   elseif s and type(callback) ~= "function" then
     error("callback expected: socket " .. id .. " is a listener", 2)
