@@ -469,12 +469,20 @@ void StreamWorld::poll(int timeout_ms) {
 }
 
 void StreamWorld::poll_until_idle() {
-  // A wait that fails leaves idle() as it was.
+  // A wait that fails leaves idle() as it was. A listener that can neither accept nor refuse tries
+  // again ever so often: that is rest, too, as long as time passes between its tries.
+  constexpr std::int64_t kRetriesMs = 1'000;
+  const std::int64_t start_ms = kernel_.now_ms();
+  bool starved = false;
   int idle = 0;
   for (int polls = 0; polls < kPollsMax; ++polls) {
     poll(-1);
     idle = kernel_.idle() ? idle + 1 : 0;
     if (idle > wait_faults_) return;
+    starved = starved || std::ranges::any_of(last_states_, [](const auto& entry) {
+                return entry.second == State::accept_paused;
+              });
+    if (starved && kernel_.now_ms() - start_ms >= kRetriesMs) return;
   }
   constexpr bool kRestsWhenNothingHappens = false;
   SKYSOCK_CHECK(kRestsWhenNothingHappens);
