@@ -438,7 +438,10 @@ void StreamWorld::op_fault() {
   if (call == Call::open_spare) ++spare_faults_;
 }
 
-void StreamWorld::op_limit_send() { kernel_.limit_next_send(input_.byte()); }
+void StreamWorld::op_limit_send() {
+  kernel_.limit_next_send(input_.byte());
+  ++send_limits_;
+}
 
 void StreamWorld::op_fd_limit() {
   const std::uint8_t left = input_.byte();

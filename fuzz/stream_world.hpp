@@ -121,6 +121,7 @@ class StreamWorld {
   std::uint8_t next_message_ = 0;
   std::size_t sent_bytes_ = 0;
   int wait_faults_ = 0;  ///< Planned for epoll_wait.
+  int send_limits_ = 0;  ///< Each may make one round pass without a byte sent.
   std::size_t spare_faults_ = 0;
   bool disturbed_ = false;  ///< A fault was planned: bytes may be lost.
   bool lingers_ = false;    ///< Every close waits for the peer.

@@ -52,7 +52,7 @@ void StreamWorld::finish() {
 /// Lets everything under way arrive without letting time pass.
 void StreamWorld::settle() {
   int quiet = 0;
-  for (int round = 0; quiet < kQuietRounds + wait_faults_; ++round) {
+  for (int round = 0; quiet < kQuietRounds + wait_faults_ + send_limits_; ++round) {
     SKYSOCK_CHECK(round < kRoundsMax);
     const std::size_t events = oracle_.events();
     const std::uint64_t written = server_->counts().bytes_written;
