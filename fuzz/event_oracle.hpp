@@ -22,7 +22,7 @@ struct Life {
   [[nodiscard]] bool over() const { return closed || failed || orphaned; }
 };
 
-/// Holds the events of one server against the message language of the server:
+/// Holds the events of one server against their language:
 /// per id (OPEN|ERR!) (DATA|ERR|start|transfer)* CLOSE (ERR)?, for accepted ids ACCEPT first.
 /// Answers to requesters who need not be the owner may come at any time and for any id. A broken
 /// rule fails a CHECK.

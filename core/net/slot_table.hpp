@@ -101,16 +101,6 @@ class SlotTable {
     return size_ - free_count_;
   }
 
-  /// Ids of all slots that are not free, in no order: for shutdown.
-  [[nodiscard]] std::vector<SocketId> ids() const {
-    std::vector<SocketId> result;
-    for (std::size_t slot = 0; slot < size_; ++slot) {
-      const SocketId id = shared_[slot].id.load(std::memory_order_acquire);
-      if (id != 0) result.push_back(id);
-    }
-    return result;
-  }
-
  private:
   unsigned index_bits_;
   std::size_t size_;

@@ -54,7 +54,7 @@ class Runtime {
   /// Services alive.
   [[nodiscard]] std::size_t service_count() const;
 
-  /// Blocks until no service is alive or `stop_requested` (polled through request_stop()).
+  /// Blocks until no service is alive or request_stop() was called.
   void wait();
 
   /// Makes wait() return. Async-signal-safe: no; call it from a thread (see lua/main for signals).
