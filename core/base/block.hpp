@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -13,16 +15,27 @@ namespace skysock {
 /// it, exactly once.
 class Block {
  public:
+  using Release = void (*)(void* object);
+
+  /// Memory of at least this size starts at a multiple of 64: a 16 KiB read(2) into a buffer at
+  /// offset 16 was measured at 14.5 us against 8.4 us for an aligned one.
+  static constexpr std::size_t kAlignedFrom = 1'024;
+  static constexpr std::size_t kAlignment = 64;
+
   Block() = default;
 
   /// Uninitialised room for `size` bytes. Cost: one allocation; none when `size` is 0.
-  explicit Block(std::size_t size)
-      : bytes_(size == 0 ? nullptr : std::make_unique_for_overwrite<std::byte[]>(size)),
-        size_(size) {}
+  explicit Block(std::size_t size) : size_(size) {
+    if (size == 0) return;
+    const std::size_t spare = size < kAlignedFrom ? 0 : kAlignment - 1;
+    object_ = std::malloc(size + spare);
+    if (object_ == nullptr) throw std::bad_alloc();
+    data_ = spare == 0 ? static_cast<std::byte*>(object_) : aligned(object_);
+  }
 
   static Block copy_of(std::span<const std::byte> from) {
     Block block(from.size());
-    if (!from.empty()) std::memcpy(block.bytes_.get(), from.data(), from.size());
+    if (!from.empty()) std::memcpy(block.data_, from.data(), from.size());
     return block;
   }
 
@@ -30,28 +43,70 @@ class Block {
     return copy_of(std::as_bytes(std::span(from.data(), from.size())));
   }
 
+  /// Takes over bytes that somebody else made: `release(object)` is called once, when the Block
+  /// ends, on whichever thread that is. Source: struct socket_object_interface.
+  static Block adopt(std::span<std::byte> bytes, void* object, Release release) {
+    Block block;
+    block.data_ = bytes.data();
+    block.size_ = bytes.size();
+    block.object_ = object;
+    block.release_ = release;
+    return block;
+  }
+
   Block(Block&& other) noexcept
-      : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        object_(std::exchange(other.object_, nullptr)),
+        release_(std::exchange(other.release_, nullptr)) {}
   Block& operator=(Block&& other) noexcept {
-    bytes_ = std::move(other.bytes_);
+    if (this == &other) return *this;
+    free();
+    data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
+    object_ = std::exchange(other.object_, nullptr);
+    release_ = std::exchange(other.release_, nullptr);
     return *this;
   }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
-  ~Block() = default;
+  ~Block() { free(); }
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] std::span<std::byte> bytes() { return {bytes_.get(), size_}; }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {bytes_.get(), size_}; }
+  [[nodiscard]] std::span<std::byte> bytes() { return {data_, size_}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
   [[nodiscard]] std::string_view text() const {
-    return {reinterpret_cast<const char*>(bytes_.get()), size_};
+    return {reinterpret_cast<const char*>(data_), size_};
+  }
+
+  /// Forgets all but the first `count` bytes; the memory stays. Requires: count <= size().
+  void shorten(std::size_t count) { size_ = count; }
+  /// Forgets the first `count` bytes; the memory stays. Requires: count <= size().
+  void remove_prefix(std::size_t count) {
+    data_ += count;
+    size_ -= count;
   }
 
  private:
-  std::unique_ptr<std::byte[]> bytes_;
+  static std::byte* aligned(void* memory) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t skip = (kAlignment - address % kAlignment) % kAlignment;
+    return static_cast<std::byte*>(memory) + skip;
+  }
+
+  void free() noexcept {
+    if (release_ != nullptr) {
+      release_(object_);
+    } else {
+      std::free(object_);
+    }
+  }
+
+  std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  void* object_ = nullptr;     ///< What malloc() gave, or the foreign object.
+  Release release_ = nullptr;  ///< nullptr: free().
 };
 
 }  // namespace skysock

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "core/net/types.hpp"
+#include "core/net/udp_address.hpp"
 
 // Control packets: how any thread tells the reactor what to do. A packet is two header bytes (type,
 // payload length) and at most 255 payload bytes, so it is written to the pipe whole. It carries ids
@@ -53,6 +54,31 @@ struct OpenPacket {
   bool operator==(const OpenPacket&) const = default;
 };
 
+/// 'B': adopt a descriptor that stays somebody else's.
+struct BindPacket {
+  SocketId id = 0;
+  ServiceHandle requester = 0;
+  Token fd = 0;
+  bool operator==(const BindPacket&) const = default;
+};
+
+/// 'U': adopt a datagram socket.
+struct UdpPacket {
+  SocketId id = 0;
+  ServiceHandle requester = 0;
+  Token fd = 0;
+  bool operator==(const UdpPacket&) const = default;
+};
+
+/// 'N': adopt a datagram socket that has a default address.
+struct DialPacket {
+  SocketId id = 0;
+  ServiceHandle requester = 0;
+  Token fd = 0;
+  UdpAddress address;
+  bool operator==(const DialPacket&) const = default;
+};
+
 /// 'K': close or shut down.
 struct ClosePacket {
   SocketId id = 0;
@@ -70,13 +96,65 @@ struct SendPacket {
   bool operator==(const SendPacket&) const = default;
 };
 
+/// 'A': send a parked payload as a datagram to an address.
+struct SendToPacket {
+  SocketId id = 0;
+  Token payload = 0;
+  UdpAddress address;
+  bool operator==(const SendToPacket&) const = default;
+};
+
+/// 'C': the default address of a datagram socket.
+struct SetAddressPacket {
+  SocketId id = 0;
+  UdpAddress address;
+  bool operator==(const SetAddressPacket&) const = default;
+};
+
+/// 'T': set an option.
+struct OptionPacket {
+  SocketId id = 0;
+  ConnectionOption option = ConnectionOption::nodelay;
+  std::int64_t value = 0;
+  bool operator==(const OptionPacket&) const = default;
+};
+
+enum class HoldMode : std::uint8_t {
+  hold,       ///< Stop reading until the next start.
+  hand_over,  ///< The owner gives the socket up.
+  give_back,  ///< `payload` was received and not used.
+  done,       ///< Nothing more is given back.
+};
+
+/// 'H': hold, or a step of a hand-over. `payload` is 0 unless bytes are given back.
+struct HoldPacket {
+  SocketId id = 0;
+  ServiceHandle requester = 0;
+  HoldMode mode = HoldMode::hold;
+  Token payload = 0;
+  bool operator==(const HoldPacket&) const = default;
+};
+
+/// 'W': a direct write left a remainder for the reactor.
+struct ArmWritePacket {
+  SocketId id = 0;
+  bool operator==(const ArmWritePacket&) const = default;
+};
+
 /// 'X': end the reactor.
 struct ExitPacket {
   bool operator==(const ExitPacket&) const = default;
 };
 
 using ControlPacket =
-    std::variant<StartPacket, ListenPacket, OpenPacket, ClosePacket, SendPacket, ExitPacket>;
+    std::variant<StartPacket, ListenPacket, OpenPacket, BindPacket, UdpPacket, DialPacket,
+                 ClosePacket, SendPacket, SendToPacket, SetAddressPacket, OptionPacket, HoldPacket,
+                 ArmWritePacket, ExitPacket>;
+inline constexpr std::size_t kPacketKindCount = std::variant_size_v<ControlPacket>;
+
+/// The letters of all packets, in the order of the variant's alternatives; a SendPacket has two.
+inline constexpr std::array<std::string_view, kPacketKindCount> kPacketLetters = {
+    "S", "L", "O", "B", "U", "N", "K", "DP", "A", "C", "T", "H", "W", "X"};
 
 enum class ControlError : std::uint8_t {
   no_header,     ///< Fewer than two bytes.
@@ -84,7 +162,8 @@ enum class ControlError : std::uint8_t {
   wrong_length,  ///< The length byte is illegal for the type, or is not the number of bytes that
                  ///< follow.
   bad_id,        ///< An id outside 1 to 2^31-1.
-  bad_flags,     ///< 'K' with an unknown flag.
+  bad_flags,    ///< 'K' with an unknown flag, 'H' with an unknown mode, 'T' with an unknown option.
+  bad_address,  ///< 'A', 'C' or 'N' with an unknown family or a length that is not the family's.
   unterminated_host,  ///< 'O' whose last byte is not NUL, or with a NUL inside the name.
 };
 
@@ -92,7 +171,7 @@ std::string_view to_text(ControlError error);
 
 /// A packet as it travels.
 struct EncodedPacket {
-  std::array<std::byte, kPacketBytesMax> storage{};
+  std::array<std::byte, kPacketBytesMax> storage;  ///< Only the first `size` bytes mean something.
   std::size_t size = 0;
   [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(storage).first(size); }
 };

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <system_error>
-#include <variant>
 
 #include "core/base/block.hpp"
 #include "core/sys/syscalls.hpp"
@@ -23,6 +23,10 @@ struct Connected {};
 struct Received {
   Block data;
 };
+struct ReceivedFrom {
+  Block data;  ///< The datagram, then its packed source address.
+  std::size_t bytes;
+};
 struct Eof {};
 /// A read or a connect failed, or the socket has an error pending.
 struct IoError {
@@ -33,7 +37,9 @@ struct Writable {};
 /// Both directions are gone, without an error.
 struct HungUp {};
 
-using IoEvent =
-    std::variant<Accepted, AcceptFailed, Connected, Received, Eof, IoError, Writable, HungUp>;
+/// A datagram could not be received, or an ICMP error came: the socket lives on.
+struct DatagramError {
+  std::error_code error;
+};
 
 }  // namespace skysock

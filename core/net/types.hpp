@@ -26,4 +26,39 @@ enum class CloseMode : std::uint8_t {
 /// when it is not the owner or the id is stale.
 enum class CloseAnswer : std::uint8_t { not_needed, wanted };
 
+/// What a socket is made of. Source: enum of PROTOCOL_*.
+enum class Protocol : std::uint8_t {
+  tcp,
+  udp_v4,
+  udp_v6,
+  borrowed,  ///< A descriptor that somebody else opened and will close.
+};
+
+constexpr bool is_udp(Protocol protocol) {
+  return protocol == Protocol::udp_v4 || protocol == Protocol::udp_v6;
+}
+
+/// What an accepted send() did.
+enum class SendOutcome : std::uint8_t {
+  written,  ///< The kernel took all of it, on the calling thread.
+  queued,   ///< The reactor will send it.
+};
+
+/// What may be set on one socket, at any time after its id is known.
+enum class ConnectionOption : std::uint8_t {
+  nodelay,               ///< TCP_NODELAY: 0 or 1.
+  keepalive,             ///< SO_KEEPALIVE: 0 or 1.
+  keepalive_idle_s,      ///< Seconds of silence before the first probe.
+  keepalive_interval_s,  ///< Seconds between probes.
+  keepalive_count,       ///< Unanswered probes that end the connection.
+  send_buffer_bytes,     ///< The kernel's buffer, SO_SNDBUF.
+  receive_buffer_bytes,  ///< The kernel's buffer, SO_RCVBUF.
+  connect_timeout_ms,    ///< From now until OPEN, resolving included; 0 = the kernel's.
+  idle_timeout_ms,       ///< ERR and CLOSE after this long without a byte either way; 0 = never.
+  output_limit_bytes,    ///< Unsent output at most, 1 to 2^32-1.
+  output_limit_policy,   ///< LimitPolicy.
+};
+inline constexpr std::uint8_t kConnectionOptionCount =
+    static_cast<std::uint8_t>(ConnectionOption::output_limit_policy) + 1;
+
 }  // namespace skysock

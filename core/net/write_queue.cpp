@@ -27,6 +27,21 @@ void WriteQueue::List::pop() {
   }
 }
 
+void WriteQueue::List::push_front(Block block) {
+  if (head > 0) {
+    blocks[--head] = std::move(block);
+  } else {
+    blocks.insert(blocks.begin(), std::move(block));
+  }
+}
+
+void WriteQueue::push_front(Block payload) {
+  SKYSOCK_CHECK(front_sent_ == 0);
+  if (payload.empty()) return;
+  bytes_ += payload.size();
+  high_.push_front(std::move(payload));
+}
+
 void WriteQueue::push(Block payload, Priority priority) {
   if (payload.empty()) return;
   const bool to_high = priority == Priority::high || empty();

@@ -3,11 +3,13 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <deque>
 #include <span>
 #include <vector>
 
 #include "core/base/block.hpp"
 #include "core/net/types.hpp"
+#include "core/net/udp_address.hpp"
 
 namespace skysock {
 
@@ -21,6 +23,10 @@ class WriteQueue {
   /// Appends; the first message of an idle connection is high whatever it asked for. An empty
   /// payload is dropped.
   void push(Block payload, Priority priority);
+
+  /// Puts bytes before everything else: what a direct write could not send. Requires: no message is
+  /// partly sent.
+  void push_front(Block payload);
 
   [[nodiscard]] bool empty() const { return bytes_ == 0; }
   /// Unsent bytes, the rest of a partly sent message included.
@@ -45,11 +51,44 @@ class WriteQueue {
     [[nodiscard]] bool empty() const { return head == blocks.size(); }
     Block& front() { return blocks[head]; }
     void pop();
+    void push_front(Block block);
   };
 
   List high_;
   List low_;
   std::size_t front_sent_ = 0;  ///< Bytes of high_'s front that are gone.
+  std::size_t bytes_ = 0;
+};
+
+/// One datagram on its way out.
+struct Datagram {
+  Block payload;
+  UdpAddress to;
+};
+
+/// The unsent datagrams of one socket: high before low, each first-in first-out. Reactor thread
+/// only.
+class DatagramQueue {
+ public:
+  void push(Datagram datagram, Priority priority) {
+    bytes_ += datagram.payload.size();
+    (priority == Priority::high ? high_ : low_).push_back(std::move(datagram));
+  }
+  [[nodiscard]] bool empty() const { return high_.empty() && low_.empty(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// Requires: !empty().
+  [[nodiscard]] const Datagram& front() const {
+    return high_.empty() ? low_.front() : high_.front();
+  }
+  /// Requires: !empty().
+  void pop() {
+    bytes_ -= front().payload.size();
+    (high_.empty() ? low_ : high_).pop_front();
+  }
+
+ private:
+  std::deque<Datagram> high_;
+  std::deque<Datagram> low_;
   std::size_t bytes_ = 0;
 };
 

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "core/base/block.hpp"
+#include "core/net/connection_state.hpp"
+#include "core/net/tuning.hpp"
+#include "core/net/types.hpp"
+#include "core/sys/endpoint.hpp"
+
+// What senders and the reactor share of one socket: all that makes a write from any thread safe.
+//
+// The argument, in short. A sender writes to the kernel itself only while it holds the slot's lock
+// and sees, under the lock, that the id is current, that the state allows it and that not one byte
+// of output is on its way (OutputCount). Whoever queues output adds to that count before the packet
+// is posted, so nothing can overtake what is still in the control channel; the reactor subtracts
+// only what the kernel took or what was freed. What a direct write could not send is counted and
+// parked under the lock; the reactor puts it in front of everything else before it writes. The
+// reactor changes descriptor and id under the lock, so no sender can touch a descriptor that is
+// closed.
+
+namespace skysock {
+
+/// The unsent bytes of a socket and whose they are, in one word: a sender with a stale id can never
+/// add to the count of a later socket. Thread safe.
+class OutputCount {
+ public:
+  static constexpr std::uint64_t kBytesMax = UINT32_MAX;
+
+  enum class Added : std::uint8_t { yes, stale, full };
+
+  [[nodiscard]] SocketId id() const { return id_of(word_.load(std::memory_order_acquire)); }
+
+  /// Unsent bytes, if the socket is `id`.
+  [[nodiscard]] std::optional<std::uint64_t> bytes(SocketId id) const {
+    const std::uint64_t word = word_.load(std::memory_order_acquire);
+    if (id_of(word) != id) return std::nullopt;
+    return word & kBytesMax;
+  }
+
+  /// Counts `bytes` more, unless that would exceed `limit`. Requires: limit <= kBytesMax.
+  Added add(SocketId id, std::uint64_t bytes, std::uint64_t limit) {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      if (id_of(word) != id) return Added::stale;
+      const std::uint64_t queued = word & kBytesMax;
+      if (bytes > limit || queued > limit - bytes) return Added::full;
+      if (word_.compare_exchange_weak(word, word + bytes, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        return Added::yes;
+      }
+    }
+  }
+
+  /// Takes `bytes` off again. Requires: they were added for `id`; nothing happens when it is stale.
+  void subtract(SocketId id, std::uint64_t bytes) {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    while (id_of(word) == id &&
+           !word_.compare_exchange_weak(word, word - bytes, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed)) {
+    }
+  }
+
+  /// A fresh socket with no output; 0 frees.
+  void reset(SocketId id) {
+    word_.store(std::uint64_t{static_cast<std::uint32_t>(id)} << 32U, std::memory_order_release);
+  }
+
+ private:
+  static SocketId id_of(std::uint64_t word) { return static_cast<SocketId>(word >> 32U); }
+
+  std::atomic<std::uint64_t> word_{0};
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+/// A lock that is held for one non-blocking write(2) at most. It belongs to the slot, not to a
+/// socket, and is never made anew. Thread safe.
+class SlotLock {
+ public:
+  bool try_lock() {
+    std::uint32_t expected = kFree;
+    return state_.load(std::memory_order_relaxed) == kFree &&
+           state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
+                                          std::memory_order_relaxed);
+  }
+
+  /// Takes the lock, or asks its holder to say so when it lets go (unlock() returns true there).
+  bool try_lock_or_ask() {
+    for (;;) {
+      std::uint32_t seen = kFree;
+      if (state_.compare_exchange_strong(seen, kHeld, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
+        return true;
+      }
+      if (seen == kHeldAsked ||
+          state_.compare_exchange_strong(seen, kHeldAsked, std::memory_order_relaxed)) {
+        return false;
+      }
+    }
+  }
+
+  /// Waits. The holder is inside one non-blocking system call, so `yield()` is enough.
+  template <typename Yield>
+  void lock(Yield&& yield) {
+    while (!try_lock()) yield();
+  }
+
+  /// Returns whether the reactor asked to be told: then an ArmWritePacket is due.
+  [[nodiscard]] bool unlock() {
+    return state_.exchange(kFree, std::memory_order_release) == kHeldAsked;
+  }
+
+ private:
+  static constexpr std::uint32_t kFree = 0;
+  static constexpr std::uint32_t kHeld = 1;
+  static constexpr std::uint32_t kHeldAsked = 2;
+  std::atomic<std::uint32_t> state_{kFree};
+};
+
+/// What a sender needs to know of a socket's state: one word, written by the reactor.
+struct Published {
+  State state = State::free;
+  SendMode send = SendMode::refused;
+  Protocol protocol = Protocol::tcp;
+  LimitPolicy policy = LimitPolicy::refuse;
+
+  [[nodiscard]] std::uint32_t packed() const {
+    return static_cast<std::uint32_t>(state) | static_cast<std::uint32_t>(send) << 8U |
+           static_cast<std::uint32_t>(protocol) << 16U | static_cast<std::uint32_t>(policy) << 24U;
+  }
+  static Published unpack(std::uint32_t packed) {
+    return {.state = static_cast<State>(packed & 0xFFU),
+            .send = static_cast<SendMode>(packed >> 8U & 0xFFU),
+            .protocol = static_cast<Protocol>(packed >> 16U & 0xFFU),
+            .policy = static_cast<LimitPolicy>(packed >> 24U & 0xFFU)};
+  }
+};
+
+/// The shared half of a slot: one cache line.
+struct alignas(64) SharedSlot {
+  OutputCount output;
+  SlotLock lock;
+  std::atomic<std::uint32_t> published{Published{}.packed()};
+  std::atomic<std::uint32_t> limit{0};  ///< Unsent bytes at most.
+  std::atomic<ServiceHandle> reserved_by{0};
+
+  // Under the lock.
+  int fd = -1;
+  std::uint32_t address_changes = 0;  ///< SetAddressPackets on their way: no direct write.
+  std::unique_ptr<Block> remainder;   ///< What a direct write could not send.
+  std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
+  std::uint64_t direct_bytes = 0;     ///< Sent by direct writes.
+
+  [[nodiscard]] Published seen() const {
+    return Published::unpack(published.load(std::memory_order_acquire));
+  }
+  void publish(const Published& what) { published.store(what.packed(), std::memory_order_release); }
+};
+static_assert(sizeof(SharedSlot) == 64);
+
+}  // namespace skysock
