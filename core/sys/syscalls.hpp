@@ -68,8 +68,8 @@ struct ResolverAnswer {
 /// Resolves names beside the thread that asks. `ask` never blocks. After an answer became ready
 /// `on_ready` (a constructor argument) is called, on any thread; take() then gives it, once.
 /// Destruction abandons what is under way without waiting for the network.
-template <typename R>
-concept ResolverOf = std::constructible_from<R, std::function<void()>> &&
+template <typename R, typename S>
+concept ResolverOf = std::constructible_from<R, S&, std::function<void()>> &&
                      requires(R resolver, ResolverQuery query) {
                        { resolver.ask(std::move(query)) } -> std::same_as<void>;
                        { resolver.take() } -> std::same_as<std::optional<ResolverAnswer>>;
@@ -125,7 +125,7 @@ concept Syscalls =
 
       // Datagram sockets. Without SO_REUSEADDR.
       { sys.datagram_socket(value) } -> std::same_as<Result<int>>;
-      // All or nothing.
+      // All or nothing. May answer a pending ICMP error in the place of receive_from().
       { sys.send_to(fd, from, endpoint) } -> std::same_as<Result<std::size_t>>;
       // One datagram, cut at the size of `into`. A pending ICMP error (report_icmp) is answered
       // once, as that errno, and is gone then.
@@ -145,7 +145,7 @@ concept Syscalls =
       // Lets another thread run: what a lock is waited for with.
       { sys.yield_thread() } -> std::same_as<void>;
 
-      requires ResolverOf<typename S::Resolver>;
+      requires ResolverOf<typename S::Resolver, S>;
     };
 
 }  // namespace skysock
