@@ -60,6 +60,9 @@ class DeadlineLists {
     return std::nullopt;
   }
 
+  /// Memory per slot.
+  static constexpr std::size_t slot_bytes() { return sizeof(Link); }
+
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
   struct Link {

@@ -104,9 +104,17 @@ class EpollPoller {
   }
   Result<void> remove(int fd) { return sys_->epoll_remove(epoll_fd_, fd); }
 
-  /// The socket's watch began to read: with edges, what came before is not told again.
-  void reading_resumed(SocketId id) {
-    if (edges_) again_.push_back(id);
+  /// With edges, whether the kernel has to be told of a new watch although the mask is the same:
+  /// hang-ups that came before are told again only then. A one-shot registration is spent after
+  /// each event.
+  [[nodiscard]] bool must_rearm(Watch before, Watch now, bool output) const {
+    if (now == Watch::output) return output;
+    return edges_ && before != now && (now == Watch::held || now == Watch::hang_up);
+  }
+  /// With edges, what came before the watch began to read is not told again.
+  void watch_changed(SocketId id, Watch now) {
+    const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
+    if (edges_ && reads) again_.push_back(id);
   }
   /// The next wait() does not wait and reports `id` as ready for everything.
   void look_again(SocketId id) { again_.push_back(id); }
@@ -175,6 +183,11 @@ class EpollPoller {
                      std::min(tuning.first_read_bytes, tuning.read_buffer_bytes)),
                  static_cast<std::size_t>(tuning.read_buffer_bytes)) {}
 
+  /// A limit stopped the reading: with edges, the rest is not told again.
+  void unread_left(SocketId id) {
+    if (edges_) again_.push_back(id);
+  }
+
   static std::uint32_t edge_mask(Watch watch, bool output) {
     switch (watch) {
       case Watch::nothing:
@@ -213,12 +226,12 @@ class EpollPoller {
                            is(error, std::errc::no_buffer_space) ||
                            is(error, std::errc::not_enough_memory);
       if (lasting) {
-        if (on_event(AcceptFailed{error})) reading_resumed(listener.id);
+        if (on_event(AcceptFailed{error})) unread_left(listener.id);
         return;
       }
       // ECONNABORTED, EINTR, EPROTO, ...: that connection is gone, the next one may be fine.
     }
-    reading_resumed(listener.id);
+    unread_left(listener.id);
   }
 
   template <typename OnEvent>
@@ -250,7 +263,7 @@ class EpollPoller {
       // A short read emptied the buffer; only an end that was announced is worth another call.
       if (*got < size && !ending && !socket.always_ready) return true;
     }
-    reading_resumed(socket.id);
+    unread_left(socket.id);
     return true;
   }
 
@@ -294,7 +307,7 @@ class EpollPoller {
           got ? on_event(with_source(*got)) : on_event(DatagramError{got.error()});
       if (!go_on) return false;
     }
-    reading_resumed(socket.id);
+    unread_left(socket.id);
     return true;
   }
 

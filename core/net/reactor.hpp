@@ -2,79 +2,170 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/net/connection_state.hpp"
+#include "core/net/control_channel.hpp"
 #include "core/net/control_packet.hpp"
 #include "core/net/deadline_lists.hpp"
 #include "core/net/epoll_poller.hpp"
 #include "core/net/event.hpp"
-#include "core/net/pipe_channel.hpp"
+#include "core/net/netstat.hpp"
+#include "core/net/reactor_counters.hpp"
 #include "core/net/slot_table.hpp"
+#include "core/net/timeout_queue.hpp"
 #include "core/net/token_table.hpp"
 #include "core/net/tuning.hpp"
 #include "core/net/write_queue.hpp"
 
 namespace skysock {
 
+/// A payload on its way through the control channel. `counted_for`: whose output count holds its
+/// bytes; 0 for bytes that are given back.
+struct Parcel {
+  Block data;
+  SocketId counted_for = 0;
+};
+
+/// A descriptor on its way through the control channel.
+struct ParkedFd {
+  enum class Kind : std::uint8_t { listener, borrowed, datagrams };
+  int fd = -1;
+  SocketId id = 0;  ///< Who is to get it.
+  Kind kind = Kind::listener;
+};
+
+/// What other threads ask of the reactor past the control channel, because it cannot be said in a
+/// packet. Thread safe.
+struct Inbox {
+  using Visit = std::move_only_function<void()>;
+
+  std::mutex mutex;
+  std::vector<ServiceHandle> gone;  ///< Services that ended.
+  std::vector<Visit> visits;        ///< Called on the reactor thread, between two events.
+};
+
 /// What senders and the reactor share.
 struct Shared {
   explicit Shared(std::size_t slot_count) : slots(slot_count) {}
   SlotTable slots;
-  TokenTable<Block> payloads;
-  TokenTable<int> fds;
+  TokenTable<Parcel> payloads;
+  TokenTable<ParkedFd> fds;
+  Inbox inbox;
+  std::atomic<std::int64_t> now_ms{0};  ///< When the reactor last looked.
+  std::atomic<bool> woken{false};  ///< Something other than a packet waits for the reactor.
 };
 
-/// Always-on counts; the reactor writes, any thread reads.
-struct ReactorCounters {
-  std::atomic<std::uint64_t> accepts{0};
-  std::atomic<std::uint64_t> packets{0};
-  std::atomic<std::uint64_t> decode_errors{0};
-  std::atomic<std::uint64_t> stale_tokens{0};  ///< Packets whose token named nothing.
-  std::atomic<std::uint64_t> dropped_sends{
-      0};  ///< Payloads freed because the socket could not take them.
-  std::atomic<std::uint64_t> stale_events{0};  ///< Events of a socket that was gone by then.
-  std::atomic<std::uint64_t> refused_accepts{
-      0};  ///< Connections closed for want of a descriptor or a slot.
-  std::atomic<std::uint64_t> bytes_read{0};
-  std::atomic<std::uint64_t> bytes_written{0};
+/// One step of the rule machine, for traces and tests.
+struct Step {
+  std::int64_t now_ms;
+  SocketId id;
+  ServiceHandle owner;
+  const Rule& rule;
+};
+
+/// Sees every step, on the reactor thread. Must not call the server.
+struct StepObserver {
+  void* context = nullptr;
+  void (*on_step)(void* context, const Step& step) = nullptr;
 };
 
 /// The thread that owns all sockets: takes control packets and completed I/O, looks up the rule,
 /// carries it out.
 ///
-/// Everything here is the reactor thread's, but for the counters. It never blocks except in the
-/// poller. Source: the switch statements of socket_server_poll() and ctrl_cmd().
+/// Everything here is the reactor thread's, but for the counters and what SharedSlot says. It never
+/// blocks except in the poller, and waits for another thread only as long as that is inside one
+/// non-blocking write(2). Definitions: reactor_impl.hpp (the machine and the loop),
+/// reactor_commands_impl.hpp, reactor_io_impl.hpp.
+/// Source: the switch statements of socket_server_poll() and ctrl_cmd().
 template <Syscalls Sys>
 class Reactor {
  public:
-  static Result<Reactor> create(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
-                                ReactorCounters& counters, const Tuning& tuning, EventSink sink);
-
-  Reactor(Reactor&& other) noexcept;
-  Reactor& operator=(Reactor&&) = delete;
+  Reactor(Sys& sys, Shared& shared, ControlChannel<Sys>& channel, ReactorCounters& counters,
+          const Tuning& tuning, EventSink sink, EpollPoller<Sys> poller, int spare_fd);
+  static Result<std::unique_ptr<Reactor>> create(Sys& sys, Shared& shared,
+                                                 ControlChannel<Sys>& channel,
+                                                 ReactorCounters& counters, const Tuning& tuning,
+                                                 EventSink sink);
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
-  /// Closes every socket; what the kernel already took is still delivered.
+  /// Closes every socket but the borrowed ones; what the kernel already took is still delivered.
   ~Reactor();
 
-  /// One batch: commands first, then I/O, then time limits. Returns false after an exit packet.
+  /// One batch: commands first, then I/O (with commands in between), then time limits. Returns
+  /// false after an exit packet.
   bool poll(int timeout_ms);
 
+  /// Gives a command from inside a callback of poll(): it runs when the callback has returned.
+  void give(ControlPacket packet) { local_.push_back(std::move(packet)); }
+
+  void observe(StepObserver observer) { observer_ = observer; }
+
+  [[nodiscard]] std::vector<SocketInfo> netstat();
+
+  /// Memory of the reactor's half of a slot, used or not.
+  static constexpr std::size_t slot_bytes();
+
  private:
+  /// Output that waits, of either kind.
+  struct Output {
+    WriteQueue stream;
+    DatagramQueue datagrams;
+    std::uint64_t warn_at_bytes = 0;  ///< The next WARNING; 0: none since all was sent.
+  };
+
+  /// What few sockets need.
+  struct Extra {
+    std::vector<Endpoint> endpoints;  ///< Of a connect under way,
+    std::size_t next_endpoint = 0;    ///< the one to try next,
+    std::error_code last_error;       ///< and why the one before failed.
+    std::vector<std::pair<SocketOption, int>> options;  ///< For a descriptor that is not there yet.
+    std::vector<Block> unread;                          ///< Given back by the old owner.
+    UdpAddress address;                                 ///< Default destination of datagrams.
+    std::int64_t idle_timeout_ms = 0;
+    std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When a listener's owner heard of one.
+    std::int64_t dropped = 0;                      ///< Bytes read and dropped while lingering.
+  };
+
   /// The reactor's half of a slot.
   struct Connection {
     int fd = -1;
     SocketId id = 0;
     ServiceHandle owner = 0;
     State state = State::free;
-    bool registered = false;                       ///< The poller knows fd,
-    std::uint32_t interest = 0;                    ///< with this mask.
-    std::int64_t dropped = 0;                      ///< Bytes read and dropped while lingering.
-    std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When its owner heard of one.
-    WriteQueue queue;
+    Protocol protocol = Protocol::tcp;
+    Watch watched = Watch::nothing;  ///< What the poller was last told,
+    bool registered = false;         ///< whether it knows fd,
+    bool always_ready = false;       ///< whether it cannot (a file),
+    bool changed = false;            ///< and whether it has to be told anew.
+    bool dirty = false;              ///< Got output in this batch of commands.
+    bool was_nonblocking = true;     ///< Of a borrowed descriptor, before we had it.
+    std::int8_t nodelay = -1;        ///< What the kernel was told; -1: unknown.
+    std::uint32_t interest = 0;      ///< The poller's mask.
+    std::uint32_t read_size = 0;     ///< Of the next read.
+    std::uint64_t read_bytes = 0;
+    std::uint64_t written_bytes = 0;
+    std::int64_t read_ms = -1;
+    std::int64_t written_ms = -1;
+    std::unique_ptr<Output> output;
+    std::unique_ptr<Extra> extra;
+
+    Output& out() {
+      if (!output) output = std::make_unique<Output>();
+      return *output;
+    }
+    Extra& more() {
+      if (!extra) extra = std::make_unique<Extra>();
+      return *extra;
+    }
+    [[nodiscard]] bool queue_empty() const {
+      return !output || (output->stream.empty() && output->datagrams.empty());
+    }
   };
 
   /// What a rule may need besides the socket.
@@ -84,32 +175,61 @@ class Reactor {
     std::string_view text;
     Block data;
     Priority priority = Priority::high;
+    const UdpAddress* address = nullptr;  ///< nullptr: the default one.
+    const OptionPacket* option = nullptr;
+    std::size_t counted_bytes = 0;  ///< Of `data`, in the output count.
   };
-
-  Reactor(Sys& sys, Shared& shared, PipeChannel<Sys>& channel, ReactorCounters& counters,
-          const Tuning& tuning, EventSink sink, EpollPoller<Sys> poller, int spare_fd);
 
   // The rule machine.
   Connection& find(SocketId id);
-  void step(Connection& connection, Input input, Details details = {});
+  void step(Connection& connection, Input input, Details&& details = {});
   void enter(Connection& connection, State next);
   void act(Connection& connection, Act what, Details& details);
+  void act_queue(Connection& connection, Details& details);
+  void deliver_unread(Connection& connection);
   bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
   bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);
   void destroy(Connection& connection);
+  void release_fd(Connection& connection);
+  void publish(const Connection& connection);
   void start_deadline(const Connection& connection);
+  void touch_interest(Connection& connection);
   void update_interest(Connection& connection);
-  void start_lingering(Connection& connection);
+  void registration_failed(Connection& connection, std::error_code error);
+  void owner_left(Connection& connection);
+  [[nodiscard]] std::uint32_t slot_of(const Connection& connection) const;
 
   // Commands.
   void take_packet(const std::expected<ControlPacket, ControlError>& packet);
+  void run(const ControlPacket& packet);
   void command(const StartPacket& packet);
   void command(const ListenPacket& packet);
   void command(const OpenPacket& packet);
+  void command(const BindPacket& packet);
+  void command(const UdpPacket& packet);
+  void command(const DialPacket& packet);
   void command(const ClosePacket& packet);
   void command(const SendPacket& packet);
+  void command(const SendToPacket& packet);
+  void command(const SetAddressPacket& packet);
+  void command(const OptionPacket& packet);
+  void command(const HoldPacket& packet);
+  void command(const ArmWritePacket& packet);
   void command(const ExitPacket& packet);
-  void adopt(Connection& connection, int fd, ServiceHandle requester);
+  std::optional<int> take_fd(Token token, SocketId id, ParkedFd::Kind kind);
+  void adopt(Connection& connection, int fd, ServiceHandle requester, Protocol protocol);
+  void adopt_datagrams(Connection& connection, int fd, ServiceHandle requester);
+  void send(SocketId id, Token payload, Priority priority, const UdpAddress* address);
+  void forget_output(SocketId id, std::size_t bytes);
+  void quiesce(Connection& connection);
+  void close_softly(Connection& connection);
+  Result<void> set_option(Connection& connection, const OptionPacket& packet);
+  Result<void> set_kernel_option(Connection& connection, SocketOption option, int value);
+
+  // Connecting.
+  void connect_next(Connection& connection);
+  Result<void> try_connect(Connection& connection, const Endpoint& endpoint);
+  void take_answers();
 
   // Completed I/O.
   void complete(const Ready& ready);
@@ -117,36 +237,66 @@ class Reactor {
   void on_io(Connection& connection, AcceptFailed&& io);
   void on_io(Connection& connection, Connected&& io);
   void on_io(Connection& connection, Received&& io);
+  void on_io(Connection& connection, ReceivedFrom&& io);
   void on_io(Connection& connection, Eof&& io);
   void on_io(Connection& connection, IoError&& io);
+  void on_io(Connection& connection, DatagramError&& io);
   void on_io(Connection& connection, Writable&& io);
   void on_io(Connection& connection, HungUp&& io);
   void refuse_accept(Connection& listener, std::string_view reason);
   bool refuse_one(const Connection& listener);
 
   // Output.
+  [[nodiscard]] std::uint64_t pending(const Connection& connection) const;
+  [[nodiscard]] bool lingers(const Connection& connection) const;
+  bool take_remainder(Connection& connection);
   void flush(Connection& connection);
-  void flush_dirty();
+  bool write_stream(Connection& connection);
+  bool write_datagrams(Connection& connection);
+  Result<std::size_t> write_some(Connection& connection, std::span<const iovec> parts);
+  void written(Connection& connection, std::size_t bytes);
+  void settle(Connection& connection);
+  void warn(Connection& connection);
 
+  // The loop.
+  void run_commands();
+  void run_local();
+  void run_inbox();
+  void after_event();
+  void apply_changes();
   int wait_ms(int timeout_ms);
+  std::span<const Ready> wait(int timeout_ms);
   void expire_deadlines();
+  void expire_timeout(Connection& connection);
 
   Sys* sys_;
   Shared* shared_;
-  PipeChannel<Sys>* channel_;
+  ControlChannel<Sys>* channel_;
   ReactorCounters* counters_;
   Tuning tuning_;
   EventSink sink_;
+  StepObserver observer_;
   EpollPoller<Sys> poller_;
+  typename Sys::Resolver resolver_;
   DeadlineLists deadlines_;
+  TimeoutQueue timeouts_;
   std::vector<Connection> connections_;  ///< By slot index.
   Connection stale_;                     ///< Stands for every id that is not current: always free.
-  std::vector<SocketId> dirty_;          ///< Got output in this batch of commands.
+  std::vector<ControlPacket> local_;     ///< Commands given on this thread.
+  std::vector<ControlPacket> running_;
+  std::vector<SocketId> dirty_;    ///< Got output in this batch of commands.
+  std::vector<SocketId> changed_;  ///< The poller has to be told.
   std::array<std::int64_t, kDeadlineCount> limits_ms_{};
   std::int64_t now_ms_ = 0;
   std::int64_t lingering_ = 0;  ///< Sockets in state lingering.
   int spare_fd_;                ///< Given up for a moment to refuse a connection at EMFILE.
+  bool delivered_ = false;      ///< Since the sink last ran.
   bool exit_ = false;
 };
+
+template <Syscalls Sys>
+constexpr std::size_t Reactor<Sys>::slot_bytes() {
+  return sizeof(Connection);
+}
 
 }  // namespace skysock

@@ -1,9 +1,10 @@
 #pragma once
 
-// Definitions of Reactor<Sys>; included by the file that instantiates it for a kernel, and by
-// nothing else.
+// Definitions of Reactor<Sys>, first part: the rule machine and the loop. Included by the file that
+// instantiates it for a kernel, and by nothing else.
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 
 #include "core/net/connection_rules.hpp"
@@ -20,28 +21,34 @@ inline constexpr std::int64_t kHalfcloseWriteMs = 1'000;
 inline constexpr std::int64_t kAcceptRetryMs = 100;
 /// Messages handed to one sendmsg(2).
 inline constexpr std::size_t kGatherMax = 64;
-
-inline void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
-  counter.fetch_add(by, std::memory_order_relaxed);
-}
+/// Packets taken before events get a turn.
+inline constexpr std::size_t kPacketsMax = 4'096;
+/// Rounds of "services run, their commands run" before the kernel is asked again.
+inline constexpr int kLocalRoundsMax = 64;
+/// Output at which the first WARNING is due; the next ones at twice as much each.
+inline constexpr std::uint64_t kWarnBytes = std::uint64_t{1} << 20U;
 }  // namespace detail
 
 template <Syscalls Sys>
-Result<Reactor<Sys>> Reactor<Sys>::create(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
-                                          ReactorCounters& counters, const Tuning& tuning,
-                                          EventSink sink) {
+Result<std::unique_ptr<Reactor<Sys>>> Reactor<Sys>::create(Sys& sys, Shared& shared,
+                                                           ControlChannel<Sys>& channel,
+                                                           ReactorCounters& counters,
+                                                           const Tuning& tuning, EventSink sink) {
   Result<EpollPoller<Sys>> poller = EpollPoller<Sys>::create(sys, tuning);
   if (!poller) return Failure(poller.error());
-  if (const auto added = poller->add(channel.read_fd(), kControlReady, EPOLLIN); !added) {
-    return Failure(added.error());
+  Result<void> added = poller->add(channel.ready_fd(), kControlReady, EPOLLIN);
+  if (added && channel.wake_fd() >= 0) {
+    added = poller->add(channel.wake_fd(), kControlReady, EPOLLIN);
   }
+  if (!added) return Failure(added.error());
   const Result<int> spare = sys.open_spare();
   if (!spare) return Failure(spare.error());
-  return Reactor(sys, shared, channel, counters, tuning, sink, std::move(*poller), *spare);
+  return std::make_unique<Reactor>(sys, shared, channel, counters, tuning, sink,
+                                   std::move(*poller), *spare);
 }
 
 template <Syscalls Sys>
-Reactor<Sys>::Reactor(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
+Reactor<Sys>::Reactor(Sys& sys, Shared& shared, ControlChannel<Sys>& channel,
                       ReactorCounters& counters, const Tuning& tuning, EventSink sink,
                       EpollPoller<Sys> poller, int spare_fd)
     : sys_(&sys),
@@ -51,6 +58,11 @@ Reactor<Sys>::Reactor(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
       tuning_(tuning),
       sink_(sink),
       poller_(std::move(poller)),
+      resolver_(sys,
+                [&shared, &channel] {
+                  shared.woken.store(true, std::memory_order_seq_cst);
+                  channel.wake();
+                }),
       deadlines_(shared.slots.size()),
       connections_(shared.slots.size()),
       now_ms_(sys.now_ms()),
@@ -66,26 +78,6 @@ Reactor<Sys>::Reactor(Sys& sys, Shared& shared, PipeChannel<Sys>& channel,
 }
 
 template <Syscalls Sys>
-Reactor<Sys>::Reactor(Reactor&& other) noexcept
-    : sys_(other.sys_),
-      shared_(other.shared_),
-      channel_(other.channel_),
-      counters_(other.counters_),
-      tuning_(other.tuning_),
-      sink_(other.sink_),
-      poller_(std::move(other.poller_)),
-      deadlines_(std::move(other.deadlines_)),
-      connections_(std::move(other.connections_)),
-      dirty_(std::move(other.dirty_)),
-      limits_ms_(other.limits_ms_),
-      now_ms_(other.now_ms_),
-      lingering_(other.lingering_),
-      spare_fd_(std::exchange(other.spare_fd_, -1)),
-      exit_(other.exit_) {
-  other.connections_.clear();
-}
-
-template <Syscalls Sys>
 Reactor<Sys>::~Reactor() {
   for (Connection& connection : connections_) {
     if (connection.state != State::free) destroy(connection);
@@ -96,9 +88,15 @@ Reactor<Sys>::~Reactor() {
 // ---- The rule machine
 
 template <Syscalls Sys>
+std::uint32_t Reactor<Sys>::slot_of(const Connection& connection) const {
+  return static_cast<std::uint32_t>(&connection - connections_.data());
+}
+
+template <Syscalls Sys>
 typename Reactor<Sys>::Connection& Reactor<Sys>::find(SocketId id) {
-  if (shared_->slots.state(id) == State::free) {
-    SKYSOCK_CHECK(stale_.state == State::free && stale_.fd < 0 && stale_.queue.empty());
+  const SharedSlot* shared = shared_->slots.find(id);
+  if (shared == nullptr) {
+    SKYSOCK_CHECK(stale_.state == State::free && stale_.fd < 0 && stale_.queue_empty());
     stale_.id = id;
     return stale_;
   }
@@ -106,35 +104,39 @@ typename Reactor<Sys>::Connection& Reactor<Sys>::find(SocketId id) {
   if (connection.state == State::free) {
     // The first command for a fresh id.
     connection.id = id;
-    connection.owner = shared_->slots.reserved_by(id);
+    connection.owner = shared->reserved_by.load(std::memory_order_relaxed);
+    connection.protocol = shared->seen().protocol;
     connection.state = State::reserved;
+    connection.read_size = poller_.first_read_size();
   }
   SKYSOCK_CHECK(connection.id == id);
   return connection;
 }
 
 template <Syscalls Sys>
-void Reactor<Sys>::step(Connection& connection, Input input, Details details) {
+void Reactor<Sys>::step(Connection& connection, Input input, Details&& details) {
   const Rule* rule = find_rule(connection.state, input);
   SKYSOCK_CHECK(rule != nullptr);
   if (rule->act == Act::own) connection.owner = details.requester;
   const SocketId id = connection.id;
   const ServiceHandle owner = connection.owner;
-  if (rule->to == State::free && connection.state != State::free) {
+  if (observer_.on_step != nullptr) {
+    observer_.on_step(observer_.context,
+                      {.now_ms = now_ms_, .id = id, .owner = owner, .rule = *rule});
+  }
+  if (rule->to == State::free && rule->from != State::free) {
     // Gone before the owner hears of it: after CLOSE the descriptor is closed and the port free.
-    act(connection, rule->act, details);
+    counters_->closes[detail::index(input)].add();
     enter(connection, State::free);
     emit(id, owner, rule->emit, details);
     return;
   }
+  const bool moves = rule->to != rule->from;
   // Published before the owner hears of it: after OPEN every send is accepted.
-  if (rule->to != connection.state) shared_->slots.set_state(id, rule->to);
+  if (moves) enter(connection, rule->to);
   const bool heard = emit(id, owner, rule->emit, details);
   act(connection, rule->act, details);
-  if (rule->to != connection.state) enter(connection, rule->to);
-  if (!heard && find_rule(connection.state, Input::owner_gone) != nullptr) {
-    step(connection, Input::owner_gone);
-  }
+  if (!heard && connection.id == id) owner_left(connection);
 }
 
 /// Does what comes with being in `next`: registration, time limit, the end.
@@ -142,24 +144,29 @@ template <Syscalls Sys>
 void Reactor<Sys>::enter(Connection& connection, State next) {
   if (connection.state == State::lingering) --lingering_;
   if (next == State::free) return destroy(connection);
+  if (next == State::lingering) ++lingering_;
   connection.state = next;
+  publish(connection);
   start_deadline(connection);
-  if (next == State::lingering) return start_lingering(connection);
-  update_interest(connection);
+  touch_interest(connection);
 }
 
 template <Syscalls Sys>
-void Reactor<Sys>::start_lingering(Connection& connection) {
-  ++lingering_;
-  connection.dropped = 0;
-  const bool allowed = tuning_.linger_ms > 0 && lingering_ <= tuning_.linger_sockets;
-  if (!allowed) return step(connection, Input::deadline);
-  update_interest(connection);
+void Reactor<Sys>::publish(const Connection& connection) {
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  Published what = shared.seen();
+  what.state = connection.state;
+  what.send = traits(connection.state).send;
+  // A borrowed descriptor has no write(2) that is safe on any thread.
+  const bool indirect = connection.protocol == Protocol::borrowed || tuning_.direct_write == 0;
+  if (what.send == SendMode::direct && indirect) what.send = SendMode::queued;
+  what.protocol = connection.protocol;
+  shared.publish(what);
 }
 
 template <Syscalls Sys>
 void Reactor<Sys>::start_deadline(const Connection& connection) {
-  const auto slot = static_cast<std::uint32_t>(shared_->slots.index(connection.id));
+  const std::uint32_t slot = slot_of(connection);
   const Deadline kind = traits(connection.state).deadline;
   if (deadlines_.kind(slot) == kind) return;
   deadlines_.remove(slot);
@@ -167,13 +174,44 @@ void Reactor<Sys>::start_deadline(const Connection& connection) {
   if (kind != Deadline::none && limit_ms > 0) deadlines_.add(slot, kind, now_ms_ + limit_ms);
 }
 
+/// Closes the descriptor, or gives a borrowed one back as it was.
+template <Syscalls Sys>
+void Reactor<Sys>::release_fd(Connection& connection) {
+  const int fd = std::exchange(connection.fd, -1);
+  if (fd < 0) return;
+  if (connection.protocol != Protocol::borrowed) {
+    sys_->close(fd);
+  } else {
+    if (connection.registered) [[maybe_unused]]
+      const auto removed = poller_.remove(fd);
+    if (!connection.was_nonblocking) [[maybe_unused]]
+      const auto restored = sys_->set_nonblocking(fd, false);
+  }
+  connection.registered = false;
+  connection.always_ready = false;
+  connection.interest = 0;
+}
+
 template <Syscalls Sys>
 void Reactor<Sys>::destroy(Connection& connection) {
   if (&connection == &stale_) return;
-  deadlines_.remove(static_cast<std::uint32_t>(shared_->slots.index(connection.id)));
-  if (connection.fd >= 0) sys_->close(connection.fd);
+  const std::uint32_t slot = slot_of(connection);
+  deadlines_.remove(slot);
+  timeouts_.remove(slot);
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  shared.lock.lock([this] { sys_->yield_thread(); });
+  shared.publish({});
+  release_fd(connection);
+  shared.fd = -1;
+  shared.address_changes = 0;
+  shared.remainder.reset();
+  shared.address.reset();
+  shared.direct_bytes = 0;
+  shared.direct_ms = 0;
+  shared.output.reset(connection.id);
+  shared.reserved_by.store(0, std::memory_order_relaxed);
   const SocketId id = connection.id;
-  connection.queue.clear();
+  [[maybe_unused]] const bool asked = shared.lock.unlock();
   connection = Connection{};
   shared_->slots.release(id);
 }
@@ -182,18 +220,40 @@ template <Syscalls Sys>
 void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
   switch (what) {
     case Act::nothing:
+      return;
     case Act::own:
+    case Act::deliver_unread:
+      return deliver_unread(connection);
+    case Act::keep:
+      connection.more().unread.push_back(std::move(details.data));
       return;
-    case Act::queue: {
-      if (connection.queue.empty()) dirty_.push_back(connection.id);
-      connection.queue.push(std::move(details.data), details.priority);
-      return;
-    }
+    case Act::queue:
+      return act_queue(connection, details);
     case Act::drop:
       details.data = Block();
+      if (details.counted_bytes > 0) {
+        counters_->dropped_sends.add();
+        forget_output(connection.id, details.counted_bytes);
+      }
       return;
     case Act::drop_queue:
-      connection.queue.clear();
+      if (connection.output) {
+        const std::size_t bytes =
+            connection.output->stream.bytes() + connection.output->datagrams.bytes();
+        connection.output.reset();
+        shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
+      }
+      return;
+    case Act::flush:
+      return flush(connection);
+    case Act::set_option:
+      if (details.option != nullptr) {
+        // An option that the kernel refuses is no reason to stop talking.
+        [[maybe_unused]] const auto set = set_option(connection, *details.option);
+      }
+      return;
+    case Act::set_address:
+      connection.more().address = *details.address;
       return;
     case Act::finish_write: {
       // A failure means that the peer is gone already: the poller will say so.
@@ -203,10 +263,41 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
   }
 }
 
+template <Syscalls Sys>
+void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
+  if (is_udp(connection.protocol)) {
+    const UdpAddress& to = details.address != nullptr ? *details.address : connection.more().address;
+    if (to.empty()) return act(connection, Act::drop, details);
+    connection.out().datagrams.push({.payload = std::move(details.data), .to = to},
+                                    details.priority);
+  } else {
+    connection.out().stream.push(std::move(details.data), details.priority);
+  }
+  warn(connection);
+  if (connection.dirty) return;
+  connection.dirty = true;
+  dirty_.push_back(connection.id);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::deliver_unread(Connection& connection) {
+  if (!connection.extra || connection.extra->unread.empty()) return;
+  for (Block& block : std::exchange(connection.extra->unread, {})) {
+    const auto size = static_cast<std::int64_t>(block.size());
+    deliver(EventKind::data, connection.id, connection.owner, size, std::move(block));
+  }
+}
+
 /// Returns false when the owner is gone.
 template <Syscalls Sys>
 bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details) {
   const auto text = [](std::string_view words) { return Block::copy_of(words); };
+  // Answers to a requester who need not be the owner: that it is gone says nothing about the
+  // socket.
+  const auto answer = [&](std::string_view words) {
+    deliver(EventKind::error, id, details.requester, 0, text(words));
+    return true;
+  };
   switch (what) {
     case Emit::nothing:
       return true;
@@ -222,6 +313,10 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
       const auto size = static_cast<std::int64_t>(details.data.size());
       return deliver(EventKind::data, id, owner, size, std::move(details.data));
     }
+    case Emit::udp:
+      return deliver(EventKind::udp, id, owner, details.ud, std::move(details.data));
+    case Emit::handover:
+      return deliver(EventKind::handover, id, owner, 0, {});
     case Emit::close:
       return deliver(EventKind::close, id, owner, 0, {});
     case Emit::error:
@@ -229,14 +324,12 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
     case Emit::error_then_close:
       return deliver(EventKind::error, id, owner, 0, text(details.text)) &&
              deliver(EventKind::close, id, owner, 0, {});
-    // Answers to a requester who need not be the owner: that it is gone says nothing about the
-    // socket.
     case Emit::error_invalid:
-      deliver(EventKind::error, id, details.requester, 0, text("invalid socket"));
-      return true;
+      return answer("invalid socket");
     case Emit::error_closed:
-      deliver(EventKind::error, id, details.requester, 0, text("socket closed"));
-      return true;
+      return answer("socket closed");
+    case Emit::error_busy:
+      return answer("socket is being handed over");
   }
   return true;
 }
@@ -244,272 +337,87 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
 template <Syscalls Sys>
 bool Reactor<Sys>::deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud,
                            Block data) {
-  return sink_.deliver(sink_.context,
-                       Event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)});
+  delivered_ = true;
+  const bool heard = sink_.deliver(
+      sink_.context, Event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)});
+  if (!heard) counters_->refused_events.add();
+  return heard;
+}
+
+/// Nobody lives at the owner's handle: what it left behind is closed, what it sent is still sent.
+template <Syscalls Sys>
+void Reactor<Sys>::owner_left(Connection& connection) {
+  switch (connection.state) {
+    case State::handing_over:
+    case State::handing_over_started:
+      return step(connection, Input::hand_over_done);
+    case State::handed_over:
+      return;
+    default:
+      if (connection.state == State::free || connection.state == State::lingering) return;
+      if (detail::kDraining.contains(connection.state)) return;
+      return close_softly(connection);
+  }
+}
+
+/// The poller is told once per batch, of what is true then.
+template <Syscalls Sys>
+void Reactor<Sys>::touch_interest(Connection& connection) {
+  if (connection.changed) return;
+  connection.changed = true;
+  changed_.push_back(connection.id);
 }
 
 /// Brings the poller's registration in line with state and queue.
 template <Syscalls Sys>
 void Reactor<Sys>::update_interest(Connection& connection) {
-  const StateTraits& in = traits(connection.state);
-  if (in.watch == Watch::nothing) return;
-  const bool output = in.flushes && !connection.queue.empty();
-  const std::uint32_t wanted = EpollPoller<Sys>::mask(in.watch, output);
-  if (connection.registered && wanted == connection.interest) return;
-  const Result<void> changed = connection.registered
-                                   ? poller_.modify(connection.fd, connection.id, wanted)
-                                   : poller_.add(connection.fd, connection.id, wanted);
-  if (changed) {
-    connection.registered = true;
-    connection.interest = wanted;
-    return;
-  }
-  const std::string reason = changed.error().message();
-  const Input failed = in.watch == Watch::connect ? Input::connect_failed : Input::read_failed;
-  step(connection, failed, {.text = reason});
-}
-
-// ---- Commands
-
-template <Syscalls Sys>
-void Reactor<Sys>::take_packet(const std::expected<ControlPacket, ControlError>& packet) {
-  detail::count(counters_->packets);
-  if (!packet) return detail::count(counters_->decode_errors);
-  std::visit([this](const auto& one) { this->command(one); }, *packet);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const StartPacket& packet) {
-  step(find(packet.id), Input::start, {.requester = packet.requester});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::adopt(Connection& connection, int fd, ServiceHandle requester) {
-  // reserved keeps the owner it has: a start that came before the create command decided it.
-  if (connection.owner == 0) connection.owner = requester;
-  connection.fd = fd;
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const ListenPacket& packet) {
-  const std::optional<int> fd = shared_->fds.take(packet.fd);
-  if (!fd) return detail::count(counters_->stale_tokens);
-  Connection& connection = find(packet.id);
-  if (!detail::is_reserved(connection.state)) {
-    sys_->close(*fd);
-    return;
-  }
-  adopt(connection, *fd, packet.requester);
-  const Result<Endpoint> bound = sys_->local_endpoint(*fd);
-  if (!bound) {
-    const std::string reason = bound.error().message();
-    return step(connection, Input::create_failed, {.text = reason});
-  }
-  const std::string host = bound->host();
-  step(connection, Input::listen_ready, {.ud = bound->port(), .text = host});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const OpenPacket& packet) {
-  Connection& connection = find(packet.id);
-  if (!detail::is_reserved(connection.state)) return;
-  const auto fail = [&](const std::string& reason) {
-    step(connection, Input::create_failed, {.text = reason});
-  };
-  const std::optional<Endpoint> peer = Endpoint::from_numeric(packet.host, packet.port);
-  if (!peer) return fail("not a numeric address");
-  const Result<int> fd = sys_->stream_socket(peer->family());
-  if (!fd) return fail(fd.error().message());
-  adopt(connection, *fd, packet.requester);
-  // Neither option failing is a reason not to talk.
-  [[maybe_unused]] const auto keepalive = sys_->set_keepalive(*fd, true);
-  if (tuning_.nodelay != 0) [[maybe_unused]]
-    const auto nodelay = sys_->set_nodelay(*fd, true);
-  const Result<void> connected = sys_->connect(*fd, *peer);
-  const std::string host = peer->host();
-  if (connected) return step(connection, Input::connect_ok, {.text = host});
-  if (connected.error() != std::errc::operation_in_progress) {
-    return fail(connected.error().message());
-  }
-  step(connection, Input::connect_started);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const ClosePacket& packet) {
-  Connection& connection = find(packet.id);
-  const bool gone = connection.state == State::free || connection.state == State::lingering;
-  const bool answer =
-      packet.answer == CloseAnswer::wanted && (gone || connection.owner != packet.requester);
-  if (traits(connection.state).flushes && !connection.queue.empty()) flush(connection);
-  const Input soft =
-      connection.queue.empty() && detail::can_occur(traits(connection.state), Input::close_flushed)
-          ? Input::close_flushed
-          : Input::close_pending;
-  // The flush may have ended the socket; then its CLOSE is already out.
-  if (connection.state != State::free || gone) {
-    step(connection, packet.mode == CloseMode::abortive ? Input::close_abortive : soft);
-  }
-  if (answer) deliver(EventKind::close, packet.id, packet.requester, 1, {});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const SendPacket& packet) {
-  std::optional<Block> payload = shared_->payloads.take(packet.payload);
-  if (!payload) return detail::count(counters_->stale_tokens);
-  Connection& connection = find(packet.id);
-  if (!traits(connection.state).sendable) detail::count(counters_->dropped_sends);
-  step(connection, Input::send, {.data = std::move(*payload), .priority = packet.priority});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::command(const ExitPacket&) {
-  exit_ = true;
-}
-
-// ---- Completed I/O
-
-template <Syscalls Sys>
-void Reactor<Sys>::complete(const Ready& ready) {
-  Connection& connection = find(ready.id);
-  if (connection.state == State::free) return detail::count(counters_->stale_events);
   const Watch watch = traits(connection.state).watch;
-  const SocketId id = connection.id;
-  poller_.complete(ready.events, connection.fd, watch, [&](IoEvent&& io) {
-    std::visit([&](auto&& one) { this->on_io(connection, std::forward<decltype(one)>(one)); },
-               std::move(io));
-    return connection.id == id && traits(connection.state).watch == watch;
-  });
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
-  const std::optional<SocketId> id = shared_->slots.reserve(listener.owner);
-  if (!id) {
-    sys_->close(io.socket.fd);
-    return refuse_accept(listener, "no socket slot is free");
+  const bool output = traits(connection.state).flushes && !connection.queue_empty();
+  const Watch before = std::exchange(connection.watched, watch);
+  if (connection.fd < 0) return;
+  if (connection.always_ready) {
+    if (watch == Watch::read || output) poller_.look_again(connection.id);
+    return;
   }
-  detail::count(counters_->accepts);
-  Connection& connection = find(*id);
-  connection.fd = io.socket.fd;
-  shared_->slots.set_state(*id, State::paccept);
-  enter(connection, State::paccept);
-  const std::string peer = io.socket.peer.text();
-  step(listener, Input::accepted, {.ud = *id, .text = peer});
-  if (listener.state == State::free) step(connection, Input::owner_gone);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
-  refuse_accept(listener, io.error.message());
-  const bool out_of_fds = io.error == std::errc::too_many_files_open ||
-                          io.error == std::errc::too_many_files_open_in_system;
-  const bool alive = listener.state == State::listening;
-  if (alive && !(out_of_fds && refuse_one(listener))) step(listener, Input::accept_starved);
-}
-
-/// Takes one connection out of the backlog by giving up the spare descriptor for a moment. Returns
-/// false when there is no spare one to give up.
-template <Syscalls Sys>
-bool Reactor<Sys>::refuse_one(const Connection& listener) {
-  if (spare_fd_ < 0) spare_fd_ = sys_->open_spare().value_or(-1);
-  if (spare_fd_ < 0) return false;
-  sys_->close(std::exchange(spare_fd_, -1));
-  if (const auto socket = sys_->accept(listener.fd); socket) sys_->close(socket->fd);
-  spare_fd_ = sys_->open_spare().value_or(-1);
-  return true;
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::refuse_accept(Connection& listener, std::string_view reason) {
-  detail::count(counters_->refused_accepts);
-  if (now_ms_ - listener.last_refusal_ms < detail::kRefusalReportMs) return;
-  listener.last_refusal_ms = now_ms_;
-  step(listener, Input::accept_failed, {.text = reason});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, Connected&&) {
-  const Result<Endpoint> peer = sys_->peer_endpoint(connection.fd);
-  const std::string host = peer ? peer->host() : std::string();
-  step(connection, Input::connect_ok, {.text = host});
-  if (traits(connection.state).flushes && !connection.queue.empty()) flush(connection);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
-  detail::count(counters_->bytes_read, io.data.size());
-  if (connection.state == State::lingering) {
-    connection.dropped += static_cast<std::int64_t>(io.data.size());
-    if (connection.dropped > tuning_.linger_bytes) return step(connection, Input::deadline);
+  if (!EpollPoller<Sys>::registers(watch, output)) {
+    if (std::exchange(connection.registered, false)) [[maybe_unused]]
+      const auto removed = poller_.remove(connection.fd);
+    return;
   }
-  step(connection, Input::received, {.data = std::move(io.data)});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, Eof&&) {
-  step(connection, Input::eof);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
-  const bool connecting = traits(connection.state).watch == Watch::connect;
-  const std::string reason = io.error.message();
-  step(connection, connecting ? Input::connect_failed : Input::read_failed, {.text = reason});
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, Writable&&) {
-  if (traits(connection.state).flushes && !connection.queue.empty()) flush(connection);
-}
-
-template <Syscalls Sys>
-void Reactor<Sys>::on_io(Connection& connection, HungUp&&) {
-  step(connection, Input::hung_up);
-}
-
-// ---- Output
-
-/// Writes until the queue is empty or the kernel takes no more. Requires: the state flushes, the
-/// queue is not empty.
-template <Syscalls Sys>
-void Reactor<Sys>::flush(Connection& connection) {
-  std::array<iovec, detail::kGatherMax> parts;
-  while (!connection.queue.empty()) {
-    const std::span<iovec> next = connection.queue.gather(parts);
-    std::size_t offered = 0;
-    for (const iovec& part : next) offered += part.iov_len;
-    const Result<std::size_t> sent = sys_->send(connection.fd, next);
-    if (!sent) {
-      const std::error_code error = sent.error();
-      if (error == std::errc::interrupted) continue;
-      if (error == std::errc::resource_unavailable_try_again) break;
-      const std::string reason = error.message();
-      return step(connection, Input::write_failed, {.text = reason});
-    }
-    detail::count(counters_->bytes_written, *sent);
-    connection.queue.consume(*sent);
-    if (*sent < offered) break;
+  const std::uint32_t wanted = poller_.mask(watch, output);
+  if (!connection.registered) {
+    const Result<void> added = poller_.add(connection.fd, connection.id, wanted);
+    if (!added) return registration_failed(connection, added.error());
+  } else if (wanted != connection.interest || poller_.must_rearm(before, watch, output)) {
+    const Result<void> changed = poller_.modify(connection.fd, connection.id, wanted);
+    if (!changed) return registration_failed(connection, changed.error());
+  } else if (before != watch) {
+    poller_.watch_changed(connection.id, watch);
   }
-  if (connection.queue.empty()) step(connection, Input::drained);
-  if (connection.state != State::free) update_interest(connection);
+  connection.registered = true;
+  connection.interest = wanted;
 }
 
-/// Output that commands queued is written at once: most of it fits, and needs no wait for a
-/// writable event.
 template <Syscalls Sys>
-void Reactor<Sys>::flush_dirty() {
-  for (const SocketId id : dirty_) {
-    Connection& connection = find(id);
-    if (traits(connection.state).flushes && !connection.queue.empty()) flush(connection);
+void Reactor<Sys>::registration_failed(Connection& connection, std::error_code error) {
+  // epoll(7) knows no files: they are always ready.
+  if (error == std::errc::operation_not_permitted && connection.protocol == Protocol::borrowed) {
+    connection.always_ready = true;
+    return poller_.look_again(connection.id);
   }
-  dirty_.clear();
+  const std::string reason = error.message();
+  const bool creating = detail::is_creating(connection.state);
+  step(connection, creating ? Input::create_failed : Input::read_failed, {.text = reason});
 }
 
 // ---- The loop
 
 template <Syscalls Sys>
 int Reactor<Sys>::wait_ms(int timeout_ms) {
-  const std::optional<std::int64_t> next_ms = deadlines_.next_ms();
+  std::optional<std::int64_t> next_ms = deadlines_.next_ms();
+  if (const auto timeout = timeouts_.next_ms(); timeout && (!next_ms || *timeout < *next_ms)) {
+    next_ms = timeout;
+  }
   if (!next_ms) return timeout_ms;
   const std::int64_t until = std::clamp<std::int64_t>(*next_ms - now_ms_, 0, 3'600'000);
   return timeout_ms < 0 ? static_cast<int>(until)
@@ -520,24 +428,183 @@ template <Syscalls Sys>
 void Reactor<Sys>::expire_deadlines() {
   while (const std::optional<std::uint32_t> slot = deadlines_.take_expired(now_ms_)) {
     step(connections_[*slot], Input::deadline);
+    after_event();
+  }
+  while (const std::optional<std::uint32_t> slot = timeouts_.take_expired(now_ms_)) {
+    expire_timeout(connections_[*slot]);
+    after_event();
+  }
+}
+
+/// A connect that took too long, or silence for too long.
+template <Syscalls Sys>
+void Reactor<Sys>::expire_timeout(Connection& connection) {
+  if (detail::is_creating(connection.state)) {
+    const std::string reason = std::make_error_code(std::errc::timed_out).message();
+    return step(connection, Input::create_failed, {.text = reason});
+  }
+  const std::int64_t limit_ms = connection.more().idle_timeout_ms;
+  if (limit_ms <= 0 || find_rule(connection.state, Input::read_failed) == nullptr) return;
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  shared.lock.lock([this] { sys_->yield_thread(); });
+  const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;
+  [[maybe_unused]] const bool asked = shared.lock.unlock();
+  const std::int64_t quiet_since =
+      std::max({connection.read_ms, connection.written_ms, direct_ms});
+  if (quiet_since + limit_ms > now_ms_) {
+    return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
+  }
+  step(connection, Input::read_failed, {.text = "idle timeout"});
+}
+
+/// Services run, and what they commanded, until nobody has anything to say.
+template <Syscalls Sys>
+void Reactor<Sys>::after_event() {
+  for (int round = 0; round < detail::kLocalRoundsMax; ++round) {
+    if (std::exchange(delivered_, false) && sink_.run != nullptr) sink_.run(sink_.context);
+    if (local_.empty()) return;
+    run_local();
   }
 }
 
 template <Syscalls Sys>
-bool Reactor<Sys>::poll(int timeout_ms) {
-  const std::span<const Ready> ready = poller_.wait(wait_ms(timeout_ms));
-  now_ms_ = sys_->now_ms();
-  const bool commands =
-      std::ranges::any_of(ready, [](const Ready& one) { return one.id == kControlReady; });
-  if (commands) {
-    channel_->receive([this](const auto& packet) { take_packet(packet); });
-    flush_dirty();
+void Reactor<Sys>::run_local() {
+  running_.swap(local_);
+  for (const ControlPacket& packet : running_) run(packet);
+  running_.clear();
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::run_commands() {
+  if (channel_->pending()) {
+    channel_->receive([this](const auto& packet) { take_packet(packet); }, detail::kPacketsMax);
   }
+  after_event();
+  if (!dirty_.empty()) apply_changes();
+}
+
+/// What cannot be said in a packet. Whoever asks is done with its packets: they come first.
+template <Syscalls Sys>
+void Reactor<Sys>::run_inbox() {
+  if (!shared_->woken.load(std::memory_order_relaxed) || !shared_->woken.exchange(false)) return;
+  std::vector<ServiceHandle> gone;
+  std::vector<Inbox::Visit> visits;
+  {
+    const std::lock_guard lock(shared_->inbox.mutex);
+    gone.swap(shared_->inbox.gone);
+    visits.swap(shared_->inbox.visits);
+  }
+  while (channel_->pending() && !exit_) {
+    const std::size_t taken =
+        channel_->receive([this](const auto& packet) { take_packet(packet); }, detail::kPacketsMax);
+    if (taken > 0) continue;
+    // A sender is in the middle of a packet, and theirs may be behind it.
+    const std::lock_guard lock(shared_->inbox.mutex);
+    shared_->inbox.gone.insert(shared_->inbox.gone.end(), gone.begin(), gone.end());
+    std::ranges::move(visits, std::back_inserter(shared_->inbox.visits));
+    shared_->woken.store(true, std::memory_order_seq_cst);
+    return;
+  }
+  take_answers();
+  for (const ServiceHandle owner : gone) {
+    for (Connection& connection : connections_) {
+      if (connection.state != State::free && connection.owner == owner) owner_left(connection);
+    }
+  }
+  for (Inbox::Visit& visit : visits) visit();
+  delivered_ = true;  // Whoever called wake() may only want services to run.
+  after_event();
+}
+
+/// Writes what was queued and tells the poller what changed. Most output fits, and needs no wait
+/// for a writable event; most changes of mind never reach the kernel.
+template <Syscalls Sys>
+void Reactor<Sys>::apply_changes() {
+  for (std::size_t at = 0; at < dirty_.size(); ++at) {
+    Connection& connection = find(dirty_[at]);
+    connection.dirty = false;
+    flush(connection);
+  }
+  dirty_.clear();
+}
+
+template <Syscalls Sys>
+std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
+  const bool announced = timeout_ms != 0 && local_.empty() && channel_->prepare_wait();
+  const bool sleeps = announced && !shared_->woken.load(std::memory_order_seq_cst);
+  counters_->waits.add();
+  const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0);
+  if (announced) channel_->finish_wait();
+  if (!ready.empty()) counters_->wakeups.add();
+  now_ms_ = sys_->now_ms();
+  shared_->now_ms.store(now_ms_, std::memory_order_relaxed);
+  return ready;
+}
+
+template <Syscalls Sys>
+bool Reactor<Sys>::poll(int timeout_ms) {
+  std::span<const Ready> ready = wait(timeout_ms);
+  run_inbox();
+  run_commands();
   for (const Ready& one : ready) {
-    if (one.id != kControlReady) complete(one);
+    if (one.id == kControlReady) continue;
+    complete(one);
+    after_event();
+    if (tuning_.ctrl_every_event != 0 && channel_->pending()) run_commands();
   }
   expire_deadlines();
+  for (;;) {
+    apply_changes();
+    for (std::size_t at = 0; at < changed_.size(); ++at) {
+      Connection& connection = find(changed_[at]);
+      connection.changed = false;
+      if (connection.state != State::free) update_interest(connection);
+    }
+    changed_.clear();
+    after_event();
+    if (dirty_.empty() && changed_.empty()) break;
+  }
+  if (sink_.flush != nullptr) sink_.flush(sink_.context);
   return !exit_;
+}
+
+template <Syscalls Sys>
+std::vector<SocketInfo> Reactor<Sys>::netstat() {
+  std::vector<SocketInfo> all;
+  const auto ago = [this](std::int64_t ms) { return ms < 0 ? ms : sys_->now_ms() - ms; };
+  const auto text = [](const Result<Endpoint>& endpoint) {
+    return endpoint ? endpoint->text() : std::string();
+  };
+  for (const Connection& connection : connections_) {
+    if (connection.state == State::free) continue;
+    SharedSlot& shared = shared_->slots.at(connection.id);
+    shared.lock.lock([this] { sys_->yield_thread(); });
+    const std::uint64_t direct_bytes = shared.direct_bytes;
+    const std::int64_t direct_ms = direct_bytes > 0 ? shared.direct_ms : -1;
+    [[maybe_unused]] const bool asked = shared.lock.unlock();
+    const std::uint32_t interest = connection.registered ? connection.interest : 0;
+    const bool reads = connection.watched == Watch::read || connection.watched == Watch::accept ||
+                       connection.watched == Watch::datagram;
+    const bool addressed = connection.fd >= 0 && connection.protocol != Protocol::borrowed;
+    SocketInfo info{.id = connection.id,
+                    .owner = connection.owner,
+                    .state = connection.state,
+                    .protocol = connection.protocol,
+                    .read_bytes = connection.read_bytes,
+                    .written_bytes = connection.written_bytes + direct_bytes,
+                    .read_ms_ago = ago(connection.read_ms),
+                    .written_ms_ago = ago(std::max(connection.written_ms, direct_ms)),
+                    .queued_bytes = pending(connection),
+                    .reading = connection.registered && reads,
+                    .writing = (interest & EPOLLOUT) != 0 && !connection.queue_empty()};
+    if (addressed) info.local = text(sys_->local_endpoint(connection.fd));
+    if (addressed) info.peer = text(sys_->peer_endpoint(connection.fd));
+    if (is_udp(connection.protocol) && connection.extra && !connection.extra->address.empty()) {
+      info.peer = connection.extra->address.endpoint().text();
+    }
+    all.push_back(std::move(info));
+  }
+  return all;
 }
 
 }  // namespace skysock

@@ -152,7 +152,8 @@ struct alignas(64) SharedSlot {
   std::uint32_t address_changes = 0;  ///< SetAddressPackets on their way: no direct write.
   std::unique_ptr<Block> remainder;   ///< What a direct write could not send.
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
-  std::uint64_t direct_bytes = 0;     ///< Sent by direct writes.
+  std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,
+  std::int64_t direct_ms = 0;         ///< the last one at this time.
 
   [[nodiscard]] Published seen() const {
     return Published::unpack(published.load(std::memory_order_acquire));

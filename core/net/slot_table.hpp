@@ -73,6 +73,9 @@ class SlotTable {
     ++free_count_;
   }
 
+  /// Memory per slot beside SharedSlot.
+  static constexpr std::size_t slot_bytes() { return 2 * sizeof(std::uint32_t); }
+
   /// Any int is a legal question; it may be >= size() when size() is no power of two.
   [[nodiscard]] std::size_t index(SocketId id) const {
     return static_cast<std::uint32_t>(id) & ((std::uint32_t{1} << index_bits_) - 1);

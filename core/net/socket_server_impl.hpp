@@ -3,45 +3,106 @@
 // Definitions of SocketServer<Sys>; included by the file that instantiates it for a kernel, and by
 // nothing else.
 
-#include "core/net/reactor_impl.hpp"
+#include <future>
+#include <thread>
+
+#include "core/net/reactor_commands_impl.hpp"
+#include "core/net/reactor_io_impl.hpp"
 #include "core/net/socket_server.hpp"
 
 namespace skysock {
 
 template <Syscalls Sys>
 struct SocketServer<Sys>::Impl {
-  Impl(Sys& sys_in, const Tuning& tuning_in, PipeChannel<Sys> channel_in)
+  Impl(Sys& sys_in, const Tuning& tuning_in, ControlChannel<Sys> channel_in)
       : sys(sys_in),
         tuning(tuning_in),
         shared(static_cast<std::size_t>(tuning_in.slots)),
         channel(std::move(channel_in)) {}
 
   ~Impl() {
-    for (const int fd : shared.fds.take_all()) sys.close(fd);
+    channel.shut();
+    for (const ParkedFd& parked : shared.fds.take_all()) {
+      if (parked.kind != ParkedFd::Kind::borrowed) sys.close(parked.fd);
+    }
   }
 
   Sys& sys;
   Tuning tuning;
   Shared shared;
-  PipeChannel<Sys> channel;
+  ControlChannel<Sys> channel;
   ReactorCounters counters;
-  std::optional<Reactor<Sys>> reactor;
+  std::unique_ptr<Reactor<Sys>> reactor;
+  std::atomic<std::thread::id> polling;  ///< Who is inside poll().
+  std::atomic<bool> exited{false};
+
+  [[nodiscard]] bool on_reactor_thread() const {
+    return polling.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
+
+  Result<void> give(const ControlPacket& packet) {
+    if (!on_reactor_thread()) return channel.send(encode(packet));
+    reactor->give(packet);
+    return {};
+  }
+
+  void wake() {
+    shared.woken.store(true, std::memory_order_seq_cst);
+    if (!on_reactor_thread()) channel.wake();
+  }
+
+  // ---- Making sockets
 
   /// Numeric addresses need no resolver; a name blocks the caller.
   static Result<std::vector<Endpoint>> endpoints(const std::string& host, std::uint16_t port) {
-    if (host.empty() || host.size() > kHostBytesMax || host.contains('\0')) {
-      return failure(std::errc::invalid_argument);
-    }
+    if (!names_a_host(host)) return failure(std::errc::invalid_argument);
     if (const auto numeric = Endpoint::from_numeric(host, port)) return std::vector{*numeric};
     return resolve(host, port);
+  }
+
+  static bool names_a_host(const std::string& host) {
+    return !host.empty() && host.size() <= kHostBytesMax && !host.contains('\0');
+  }
+
+  std::optional<SocketId> reserve(ServiceHandle owner, Protocol protocol) {
+    return shared.slots.reserve(owner, protocol,
+                                static_cast<std::uint32_t>(tuning.output_limit_bytes),
+                                static_cast<LimitPolicy>(tuning.output_limit_policy));
+  }
+
+  /// Takes a descriptor along in a packet that `make(id, token)` builds; closes it when that fails,
+  /// unless it is borrowed.
+  template <typename Make>
+  Result<SocketId> adopt(ServiceHandle owner, int fd, ParkedFd::Kind kind, Protocol protocol,
+                         Make make) {
+    const auto drop = [&] {
+      if (kind != ParkedFd::Kind::borrowed) sys.close(fd);
+    };
+    const std::optional<SocketId> id = reserve(owner, protocol);
+    if (!id) {
+      drop();
+      return failure(std::errc::too_many_files_open_in_system);
+    }
+    const Token token = shared.fds.park({.fd = fd, .id = *id, .kind = kind});
+    const Result<void> given = give(make(*id, token));
+    if (given) return *id;
+    if (shared.fds.take(token)) drop();
+    shared.slots.release(*id);
+    return Failure(given.error());
   }
 
   Result<int> listen_on(const Endpoint& endpoint, int backlog) {
     const Result<int> fd = sys.stream_socket(endpoint.family());
     if (!fd) return fd;
-    // Accepted sockets inherit both options from the listener: no call per connection.
-    Result<void> done = sys.set_keepalive(*fd, true);
-    if (done && tuning.nodelay != 0) done = sys.set_nodelay(*fd, true);
+    // Accepted sockets inherit all of these from the listener: no call per connection.
+    Result<void> done = {};
+    const auto set = [&](SocketOption option, std::int64_t value) {
+      if (done && value > 0) done = sys.set_option(*fd, option, static_cast<int>(value));
+    };
+    set(SocketOption::keepalive, tuning.keepalive);
+    set(SocketOption::nodelay, tuning.nodelay);
+    set(SocketOption::send_buffer_bytes, tuning.send_buffer_bytes);
+    set(SocketOption::receive_buffer_bytes, tuning.receive_buffer_bytes);
     if (done) done = sys.bind(*fd, endpoint);
     if (done) done = sys.listen(*fd, backlog);
     if (done) return *fd;
@@ -49,17 +110,230 @@ struct SocketServer<Sys>::Impl {
     return Failure(done.error());
   }
 
-  Result<int> listen_on_first(const std::vector<Endpoint>& endpoints, int backlog) {
-    Result<int> fd = failure(std::errc::address_not_available);
-    for (const Endpoint& endpoint : endpoints) {
-      fd = listen_on(endpoint, backlog);
-      if (fd) break;
-    }
-    return fd;
+  Result<int> datagrams_on(const Endpoint& endpoint, bool bound) {
+    const Result<int> fd = sys.datagram_socket(endpoint.family());
+    if (!fd || !bound) return fd;
+    const Result<void> done = sys.bind(*fd, endpoint);
+    if (done) return *fd;
+    sys.close(*fd);
+    return Failure(done.error());
   }
 
-  Result<void> send(const ControlPacket& packet) { return channel.send(encode(packet)); }
+  /// The first endpoint for which `make(endpoint)` gives a descriptor; the last error otherwise.
+  template <typename Make>
+  static Result<std::pair<int, Endpoint>> first_of(const std::vector<Endpoint>& endpoints,
+                                                   Make make) {
+    std::error_code error = std::make_error_code(std::errc::address_not_available);
+    for (const Endpoint& endpoint : endpoints) {
+      const Result<int> fd = make(endpoint);
+      if (fd) return std::pair(*fd, endpoint);
+      error = fd.error();
+    }
+    return Failure(error);
+  }
+
+  static Protocol protocol_of(const Endpoint& endpoint) {
+    return endpoint.family() == AF_INET ? Protocol::udp_v4 : Protocol::udp_v6;
+  }
+
+  // ---- Sending
+
+  /// A payload that is the server's, or memory that stays the caller's.
+  struct Owned {
+    Block block;
+    [[nodiscard]] std::span<const std::byte> bytes() const { return block.bytes(); }
+    Block rest(std::size_t sent) {
+      block.remove_prefix(sent);
+      return std::move(block);
+    }
+  };
+  struct Foreign {
+    std::span<const std::byte> memory;
+    [[nodiscard]] std::span<const std::byte> bytes() const { return memory; }
+    [[nodiscard]] Block rest(std::size_t sent) const {
+      return Block::copy_of(memory.subspan(sent));
+    }
+  };
+
+  void unlock(SharedSlot& slot, SocketId id, bool remainder) {
+    if (slot.lock.unlock() || remainder) {
+      // Without a reactor nobody waits for it.
+      [[maybe_unused]] const auto given = give(ArmWritePacket{.id = id});
+    }
+  }
+
+  /// Requires: the slot's lock. Whether a write would be in order and reach the right socket.
+  static bool may_write(const SharedSlot& slot, SocketId id, const Published& seen) {
+    return slot.output.bytes(id) == 0U && seen.send == SendMode::direct && slot.fd >= 0;
+  }
+
+  void wrote(SharedSlot& slot, std::size_t bytes) {
+    slot.direct_bytes += bytes;
+    slot.direct_ms = shared.now_ms.load(std::memory_order_relaxed);
+    counters.direct_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  }
+
+  /// One write(2) on the calling thread, if nothing is pending. Nothing when that is not possible:
+  /// the payload is untouched then.
+  template <typename Payload>
+  std::optional<SendOutcome> write_stream(SharedSlot& slot, SocketId id, Payload& payload) {
+    if (slot.output.bytes(id) != 0U || !slot.lock.try_lock()) return std::nullopt;
+    if (!may_write(slot, id, slot.seen())) {
+      unlock(slot, id, false);
+      return std::nullopt;
+    }
+    const std::span<const std::byte> bytes = payload.bytes();
+    const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+    const std::size_t sent = sys.send(slot.fd, std::span(&part, 1)).value_or(0);
+    if (sent > 0) wrote(slot, sent);
+    if (sent == bytes.size()) {
+      unlock(slot, id, false);
+      counters.direct_writes.fetch_add(1, std::memory_order_relaxed);
+      return SendOutcome::written;
+    }
+    // The reactor sends the rest; an error shows itself there once more.
+    slot.remainder = std::make_unique<Block>(payload.rest(sent));
+    [[maybe_unused]] const auto counted =
+        slot.output.add(id, bytes.size() - sent, OutputCount::kBytesMax);
+    SKYSOCK_CHECK(counted == OutputCount::Added::yes);  // It was 0, and nobody else adds so much.
+    unlock(slot, id, true);
+    counters.direct_remainders.fetch_add(1, std::memory_order_relaxed);
+    return SendOutcome::queued;
+  }
+
+  /// One sendto(2), under the same conditions. `to` nullptr: the default destination.
+  std::optional<SendOutcome> write_datagram(SharedSlot& slot, SocketId id,
+                                            std::span<const std::byte> payload,
+                                            const Endpoint* to) {
+    if (slot.output.bytes(id) != 0U || !slot.lock.try_lock()) return std::nullopt;
+    const Endpoint* where = to != nullptr ? to : slot.address.get();
+    const bool may = may_write(slot, id, slot.seen()) && slot.address_changes == 0 && where != nullptr;
+    const bool sent = may && sys.send_to(slot.fd, payload, *where).has_value();
+    if (sent) wrote(slot, payload.size());
+    unlock(slot, id, false);
+    if (!sent) return std::nullopt;
+    counters.direct_writes.fetch_add(1, std::memory_order_relaxed);
+    return SendOutcome::written;
+  }
+
+  /// What the output limit says. The total includes what is still on its way to the reactor.
+  Result<void> limited(SharedSlot& slot, SocketId id, std::size_t bytes, LimitPolicy policy) {
+    const std::uint64_t limit = slot.limit.load(std::memory_order_relaxed);
+    const std::uint64_t queued = slot.output.bytes(id).value_or(0);
+    if (bytes <= limit && queued <= limit - bytes) return {};
+    return over_limit(id, policy);
+  }
+
+  Failure over_limit(SocketId id, LimitPolicy policy) {
+    counters.limited_sends.fetch_add(1, std::memory_order_relaxed);
+    if (policy == LimitPolicy::abort) {
+      [[maybe_unused]] const auto given =
+          give(ClosePacket{.id = id, .mode = CloseMode::abortive});
+    }
+    return failure(std::errc::no_buffer_space);
+  }
+
+  Failure refuse(std::errc reason) {
+    counters.refused_sends.fetch_add(1, std::memory_order_relaxed);
+    return failure(reason);
+  }
+
+  /// Parks the payload and tells the reactor, in the packet that `make(token)` builds.
+  template <typename Make>
+  Result<SendOutcome> queue(SharedSlot& slot, SocketId id, Block payload, LimitPolicy policy,
+                            Make make) {
+    const std::size_t bytes = payload.size();
+    switch (slot.output.add(id, bytes, slot.limit.load(std::memory_order_relaxed))) {
+      case OutputCount::Added::yes:
+        break;
+      case OutputCount::Added::stale:
+        return refuse(std::errc::bad_file_descriptor);
+      case OutputCount::Added::full:
+        return over_limit(id, policy);
+    }
+    counters.queued_sends.fetch_add(1, std::memory_order_relaxed);
+    const Token token = shared.payloads.park({.data = std::move(payload), .counted_for = id});
+    const Result<void> given = give(make(token));
+    if (given) return SendOutcome::queued;
+    shared.payloads.take(token);
+    slot.output.subtract(id, bytes);
+    return Failure(given.error());
+  }
+
+  template <typename Payload>
+  Result<SendOutcome> send(SocketId id, Payload payload, Priority priority) {
+    SharedSlot* slot = shared.slots.find(id);
+    const Published seen = slot == nullptr ? Published{} : slot->seen();
+    if (seen.send == SendMode::refused) return refuse(std::errc::bad_file_descriptor);
+    const std::size_t bytes = payload.bytes().size();
+    const bool datagram = is_udp(seen.protocol);
+    if (bytes == 0 && !datagram) return SendOutcome::written;
+    if (const auto allowed = limited(*slot, id, bytes, seen.policy); !allowed) {
+      return Failure(allowed.error());
+    }
+    if (datagram && !has_destination(*slot, id)) {
+      return refuse(std::errc::destination_address_required);
+    }
+    if (priority == Priority::high && seen.send == SendMode::direct) {
+      const std::optional<SendOutcome> done =
+          datagram ? write_datagram(*slot, id, payload.bytes(), nullptr)
+                   : write_stream(*slot, id, payload);
+      if (done) return *done;
+    }
+    return queue(*slot, id, payload.rest(0), seen.policy, [&](Token token) {
+      return SendPacket{.id = id, .payload = token, .priority = priority};
+    });
+  }
+
+  /// Whether a datagram without an address can go anywhere, now or when its turn comes.
+  bool has_destination(SharedSlot& slot, SocketId id) {
+    slot.lock.lock([this] { sys.yield_thread(); });
+    const bool has = slot.address != nullptr || slot.address_changes > 0;
+    unlock(slot, id, false);
+    return has;
+  }
+
+  /// Counts a change of a datagram socket's address that is on its way: until the reactor has made
+  /// it, nothing is written past it.
+  class AddressChange {
+   public:
+    AddressChange(Impl& impl, SharedSlot& slot, SocketId id) : impl_(impl), slot_(slot), id_(id) {
+      change(+1);
+    }
+    ~AddressChange() {
+      if (!travels_) change(-1);
+    }
+    AddressChange(const AddressChange&) = delete;
+    AddressChange& operator=(const AddressChange&) = delete;
+    /// The packet is in the channel: the reactor counts down.
+    void travels() { travels_ = true; }
+
+   private:
+    void change(int by) {
+      slot_.lock.lock([this] { impl_.sys.yield_thread(); });
+      if (slot_.output.id() == id_) {
+        slot_.address_changes = static_cast<std::uint32_t>(
+            static_cast<std::int64_t>(slot_.address_changes) + by);
+      }
+      impl_.unlock(slot_, id_, false);
+    }
+
+    Impl& impl_;
+    SharedSlot& slot_;
+    SocketId id_;
+    bool travels_ = false;
+  };
 };
+
+/// What is told from outside while poll() runs goes through the channel.
+template <Syscalls Sys>
+bool SocketServer<Sys>::poll(int timeout_ms) {
+  impl_->polling.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  const bool goes_on = impl_->reactor->poll(timeout_ms);
+  impl_->polling.store(std::thread::id(), std::memory_order_relaxed);
+  if (!goes_on) impl_->exited.store(true);
+  return goes_on;
+}
 
 template <Syscalls Sys>
 SocketServer<Sys>::SocketServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -70,13 +344,13 @@ SocketServer<Sys>::~SocketServer() = default;
 template <Syscalls Sys>
 Result<std::unique_ptr<SocketServer<Sys>>> SocketServer<Sys>::create(Sys& sys, const Tuning& tuning,
                                                                      EventSink sink) {
-  Result<PipeChannel<Sys>> channel = PipeChannel<Sys>::create(sys);
+  Result<ControlChannel<Sys>> channel = ControlChannel<Sys>::create(sys, tuning);
   if (!channel) return Failure(channel.error());
   auto impl = std::make_unique<Impl>(sys, tuning, std::move(*channel));
   auto reactor =
       Reactor<Sys>::create(sys, impl->shared, impl->channel, impl->counters, tuning, sink);
   if (!reactor) return Failure(reactor.error());
-  impl->reactor.emplace(std::move(*reactor));
+  impl->reactor = std::move(*reactor);
   return std::unique_ptr<SocketServer>(new SocketServer(std::move(impl)));
 }
 
@@ -86,70 +360,222 @@ Result<SocketId> SocketServer<Sys>::listen(ServiceHandle owner, const std::strin
   const auto endpoints = Impl::endpoints(host, port);
   if (!endpoints) return Failure(endpoints.error());
   const int length = backlog > 0 ? backlog : static_cast<int>(impl_->tuning.backlog);
-  const Result<int> fd = impl_->listen_on_first(*endpoints, length);
-  if (!fd) return Failure(fd.error());
-  const std::optional<SocketId> id = impl_->shared.slots.reserve(owner);
-  if (!id) {
-    impl_->sys.close(*fd);
-    return failure(std::errc::too_many_files_open_in_system);
-  }
-  const Token token = impl_->shared.fds.park(*fd);
-  const Result<void> sent = impl_->send(ListenPacket{.id = *id, .requester = owner, .fd = token});
-  if (sent) return *id;
-  if (const auto back = impl_->shared.fds.take(token)) impl_->sys.close(*back);
-  impl_->shared.slots.release(*id);
-  return Failure(sent.error());
+  const auto made = Impl::first_of(
+      *endpoints, [&](const Endpoint& endpoint) { return impl_->listen_on(endpoint, length); });
+  if (!made) return Failure(made.error());
+  return impl_->adopt(owner, made->first, ParkedFd::Kind::listener, Protocol::tcp,
+                      [&](SocketId id, Token token) {
+                        return ListenPacket{.id = id, .requester = owner, .fd = token};
+                      });
 }
 
 template <Syscalls Sys>
 Result<SocketId> SocketServer<Sys>::open(ServiceHandle owner, const std::string& host,
                                          std::uint16_t port) {
-  if (port == 0) return failure(std::errc::invalid_argument);
+  if (port == 0 || !Impl::names_a_host(host)) return failure(std::errc::invalid_argument);
+  const std::optional<SocketId> id = impl_->reserve(owner, Protocol::tcp);
+  if (!id) return failure(std::errc::too_many_files_open_in_system);
+  const Result<void> given =
+      impl_->give(OpenPacket{.id = *id, .requester = owner, .port = port, .host = host});
+  if (given) return *id;
+  impl_->shared.slots.release(*id);
+  return Failure(given.error());
+}
+
+template <Syscalls Sys>
+Result<SocketId> SocketServer<Sys>::bind(ServiceHandle owner, int fd) {
+  if (fd < 0) return failure(std::errc::bad_file_descriptor);
+  return impl_->adopt(owner, fd, ParkedFd::Kind::borrowed, Protocol::borrowed,
+                      [&](SocketId id, Token token) {
+                        return BindPacket{.id = id, .requester = owner, .fd = token};
+                      });
+}
+
+template <Syscalls Sys>
+Result<SocketId> SocketServer<Sys>::udp(ServiceHandle owner, const std::string& host,
+                                        std::uint16_t port) {
+  const bool bound = !host.empty() || port != 0;
+  const auto endpoints = Impl::endpoints(host.empty() ? "0.0.0.0" : host, port);
+  if (!endpoints) return Failure(endpoints.error());
+  const auto made = Impl::first_of(*endpoints, [&](const Endpoint& endpoint) {
+    return impl_->datagrams_on(endpoint, bound);
+  });
+  if (!made) return Failure(made.error());
+  return impl_->adopt(owner, made->first, ParkedFd::Kind::datagrams,
+                      Impl::protocol_of(made->second), [&](SocketId id, Token token) {
+                        return UdpPacket{.id = id, .requester = owner, .fd = token};
+                      });
+}
+
+template <Syscalls Sys>
+Result<SocketId> SocketServer<Sys>::udp_dial(ServiceHandle owner, const std::string& host,
+                                             std::uint16_t port) {
   const auto endpoints = Impl::endpoints(host, port);
   if (!endpoints) return Failure(endpoints.error());
-  const std::optional<SocketId> id = impl_->shared.slots.reserve(owner);
-  if (!id) return failure(std::errc::too_many_files_open_in_system);
-  const Result<void> sent = impl_->send(
-      OpenPacket{.id = *id, .requester = owner, .port = port, .host = endpoints->front().host()});
-  if (sent) return *id;
-  impl_->shared.slots.release(*id);
-  return Failure(sent.error());
+  const auto made = Impl::first_of(*endpoints, [&](const Endpoint& endpoint) {
+    return impl_->datagrams_on(endpoint, false);
+  });
+  if (!made) return Failure(made.error());
+  // Without it nobody would ever hear that the peer is not there.
+  [[maybe_unused]] const auto set =
+      impl_->sys.set_option(made->first, SocketOption::report_icmp, 1);
+  const Endpoint to = made->second;
+  return impl_->adopt(owner, made->first, ParkedFd::Kind::datagrams, Impl::protocol_of(to),
+                      [&](SocketId id, Token token) {
+                        SharedSlot& slot = impl_->shared.slots.at(id);
+                        slot.lock.lock([this] { impl_->sys.yield_thread(); });
+                        slot.address = std::make_unique<Endpoint>(to);
+                        impl_->unlock(slot, id, false);
+                        return DialPacket{.id = id,
+                                          .requester = owner,
+                                          .fd = token,
+                                          .address = UdpAddress::from_endpoint(to)};
+                      });
+}
+
+template <Syscalls Sys>
+Result<void> SocketServer<Sys>::udp_connect(SocketId id, const std::string& host,
+                                            std::uint16_t port) {
+  SharedSlot* slot = impl_->shared.slots.find(id);
+  if (slot == nullptr) return failure(std::errc::bad_file_descriptor);
+  const Protocol protocol = slot->seen().protocol;
+  if (!is_udp(protocol)) return failure(std::errc::operation_not_supported);
+  const auto endpoints = Impl::endpoints(host, port);
+  if (!endpoints) return Failure(endpoints.error());
+  const auto fits = std::ranges::find_if(*endpoints, [&](const Endpoint& endpoint) {
+    return Impl::protocol_of(endpoint) == protocol;
+  });
+  if (fits == endpoints->end()) return failure(std::errc::address_family_not_supported);
+  typename Impl::AddressChange change(*impl_, *slot, id);
+  Result<void> given =
+      impl_->give(SetAddressPacket{.id = id, .address = UdpAddress::from_endpoint(*fits)});
+  if (given) change.travels();
+  return given;
 }
 
 template <Syscalls Sys>
 Result<void> SocketServer<Sys>::start(ServiceHandle requester, SocketId id) {
   if (id <= 0) return failure(std::errc::bad_file_descriptor);
-  return impl_->send(StartPacket{.id = id, .requester = requester});
+  return impl_->give(StartPacket{.id = id, .requester = requester});
 }
 
 template <Syscalls Sys>
-Result<void> SocketServer<Sys>::send(SocketId id, Block payload, Priority priority) {
-  if (!traits(impl_->shared.slots.state(id)).sendable) {
-    return failure(std::errc::bad_file_descriptor);
+Result<void> SocketServer<Sys>::hold(ServiceHandle requester, SocketId id) {
+  if (id <= 0) return failure(std::errc::bad_file_descriptor);
+  return impl_->give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hold});
+}
+
+template <Syscalls Sys>
+Result<void> SocketServer<Sys>::hand_over(ServiceHandle requester, SocketId id) {
+  if (id <= 0) return failure(std::errc::bad_file_descriptor);
+  return impl_->give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hand_over});
+}
+
+template <Syscalls Sys>
+Result<void> SocketServer<Sys>::give_back(SocketId id, Block unused) {
+  if (id <= 0) return failure(std::errc::bad_file_descriptor);
+  if (unused.empty()) return {};
+  const Token token = impl_->shared.payloads.park({.data = std::move(unused), .counted_for = 0});
+  Result<void> given = impl_->give(
+      HoldPacket{.id = id, .requester = 0, .mode = HoldMode::give_back, .payload = token});
+  if (!given) impl_->shared.payloads.take(token);
+  return given;
+}
+
+template <Syscalls Sys>
+Result<void> SocketServer<Sys>::hand_over_done(ServiceHandle requester, SocketId id) {
+  if (id <= 0) return failure(std::errc::bad_file_descriptor);
+  return impl_->give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::done});
+}
+
+template <Syscalls Sys>
+Result<SendOutcome> SocketServer<Sys>::send(SocketId id, Block payload, Priority priority) {
+  return impl_->send(id, typename Impl::Owned{std::move(payload)}, priority);
+}
+
+template <Syscalls Sys>
+Result<SendOutcome> SocketServer<Sys>::send(SocketId id, std::span<const std::byte> payload,
+                                            Priority priority) {
+  return impl_->send(id, typename Impl::Foreign{payload}, priority);
+}
+
+template <Syscalls Sys>
+Result<SendOutcome> SocketServer<Sys>::send_to(SocketId id, const UdpAddress& to, Block payload) {
+  SharedSlot* slot = impl_->shared.slots.find(id);
+  const Published seen = slot == nullptr ? Published{} : slot->seen();
+  if (seen.send == SendMode::refused) return impl_->refuse(std::errc::bad_file_descriptor);
+  if (!is_udp(seen.protocol)) return impl_->refuse(std::errc::operation_not_supported);
+  if (to.empty() || Impl::protocol_of(to.endpoint()) != seen.protocol) {
+    return impl_->refuse(std::errc::address_family_not_supported);
   }
-  if (payload.empty()) return {};
-  const Token token = impl_->shared.payloads.park(std::move(payload));
-  const Result<void> sent =
-      impl_->send(SendPacket{.id = id, .payload = token, .priority = priority});
-  if (!sent) impl_->shared.payloads.take(token);
-  return sent;
+  if (const auto allowed = impl_->limited(*slot, id, payload.size(), seen.policy); !allowed) {
+    return Failure(allowed.error());
+  }
+  if (seen.send == SendMode::direct) {
+    const Endpoint endpoint = to.endpoint();
+    if (const auto done = impl_->write_datagram(*slot, id, payload.bytes(), &endpoint)) {
+      return *done;
+    }
+  }
+  return impl_->queue(*slot, id, std::move(payload), seen.policy, [&](Token token) {
+    return SendToPacket{.id = id, .payload = token, .address = to};
+  });
 }
 
 template <Syscalls Sys>
 Result<void> SocketServer<Sys>::close(ServiceHandle requester, SocketId id, CloseMode mode,
                                       CloseAnswer answer) {
   if (id <= 0) return failure(std::errc::bad_file_descriptor);
-  return impl_->send(ClosePacket{.id = id, .requester = requester, .mode = mode, .answer = answer});
+  return impl_->give(ClosePacket{.id = id, .requester = requester, .mode = mode, .answer = answer});
+}
+
+template <Syscalls Sys>
+Result<void> SocketServer<Sys>::set_option(SocketId id, ConnectionOption option,
+                                           std::int64_t value) {
+  if (id <= 0) return failure(std::errc::bad_file_descriptor);
+  if (!takes(option, value)) return failure(std::errc::invalid_argument);
+  return impl_->give(OptionPacket{.id = id, .option = option, .value = value});
 }
 
 template <Syscalls Sys>
 Result<void> SocketServer<Sys>::exit() {
-  return impl_->send(ExitPacket{});
+  return impl_->give(ExitPacket{});
 }
 
 template <Syscalls Sys>
-bool SocketServer<Sys>::poll(int timeout_ms) {
-  return impl_->reactor->poll(timeout_ms);
+void SocketServer<Sys>::owner_gone(ServiceHandle owner) {
+  {
+    const std::lock_guard lock(impl_->shared.inbox.mutex);
+    impl_->shared.inbox.gone.push_back(owner);
+  }
+  impl_->wake();
+}
+
+template <Syscalls Sys>
+void SocketServer<Sys>::wake() {
+  impl_->wake();
+}
+
+template <Syscalls Sys>
+std::vector<SocketInfo> SocketServer<Sys>::netstat() {
+  if (impl_->on_reactor_thread()) return impl_->reactor->netstat();
+  auto answer = std::make_shared<std::promise<std::vector<SocketInfo>>>();
+  std::future<std::vector<SocketInfo>> answered = answer->get_future();
+  {
+    const std::lock_guard lock(impl_->shared.inbox.mutex);
+    impl_->shared.inbox.visits.emplace_back(
+        [reactor = impl_->reactor.get(), answer] { answer->set_value(reactor->netstat()); });
+  }
+  impl_->wake();
+  while (answered.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+    if (impl_->exited.load()) return {};
+  }
+  return answered.get();
+}
+
+template <Syscalls Sys>
+void SocketServer<Sys>::observe(const StepObserver& observer) {
+  impl_->reactor->observe(observer);
 }
 
 template <Syscalls Sys>
@@ -158,27 +584,59 @@ State SocketServer<Sys>::state(SocketId id) const {
 }
 
 template <Syscalls Sys>
+Protocol SocketServer<Sys>::protocol(SocketId id) const {
+  const SharedSlot* slot = impl_->shared.slots.find(id);
+  return slot == nullptr ? Protocol::tcp : slot->seen().protocol;
+}
+
+template <Syscalls Sys>
 SocketServerCounts SocketServer<Sys>::counts() const {
   const auto read = [](const std::atomic<std::uint64_t>& counter) {
     return counter.load(std::memory_order_relaxed);
   };
   const ReactorCounters& from = impl_->counters;
-  return {.accepts = read(from.accepts),
-          .packets = read(from.packets),
-          .decode_errors = read(from.decode_errors),
-          .stale_tokens = read(from.stale_tokens),
-          .dropped_sends = read(from.dropped_sends),
-          .stale_events = read(from.stale_events),
-          .refused_accepts = read(from.refused_accepts),
-          .bytes_read = read(from.bytes_read),
-          .bytes_written = read(from.bytes_written),
-          .slots_used = impl_->shared.slots.used(),
-          .payloads_parked = impl_->shared.payloads.parked()};
+  SocketServerCounts counts{.accepts = from.accepts.read(),
+                            .decode_errors = from.decode_errors.read(),
+                            .stale_tokens = from.stale_tokens.read(),
+                            .dropped_sends = from.dropped_sends.read(),
+                            .refused_sends = read(from.refused_sends),
+                            .limited_sends = read(from.limited_sends),
+                            .queued_sends = read(from.queued_sends),
+                            .direct_writes = read(from.direct_writes),
+                            .direct_remainders = read(from.direct_remainders),
+                            .stale_events = from.stale_events.read(),
+                            .refused_events = from.refused_events.read(),
+                            .refused_accepts = from.refused_accepts.read(),
+                            .bytes_read = from.bytes_read.read(),
+                            .bytes_written = from.bytes_written.read() + read(from.direct_bytes),
+                            .datagrams_read = from.datagrams_read.read(),
+                            .datagrams_written = from.datagrams_written.read(),
+                            .warnings = from.warnings.read(),
+                            .waits = from.waits.read(),
+                            .wakeups = from.wakeups.read(),
+                            .events = from.events.read(),
+                            .slots_used = impl_->shared.slots.used(),
+                            .payloads_parked = impl_->shared.payloads.parked()};
+  for (std::size_t kind = 0; kind < kPacketKindCount; ++kind) {
+    counts.packets_by_kind[kind] = from.packets[kind].read();
+    counts.packets += counts.packets_by_kind[kind];
+  }
+  counts.packets += counts.decode_errors;
+  for (std::size_t input = 0; input < kInputCount; ++input) {
+    counts.closes_by_input[input] = from.closes[input].read();
+  }
+  return counts;
 }
 
 template <Syscalls Sys>
-int SocketServer<Sys>::control_fd() const {
-  return impl_->channel.write_fd();
+Result<void> SocketServer<Sys>::inject(std::span<const std::byte> bytes) {
+  return impl_->channel.send_bytes(bytes);
+}
+
+template <Syscalls Sys>
+std::size_t SocketServer<Sys>::slot_bytes() {
+  return sizeof(SharedSlot) + Reactor<Sys>::slot_bytes() + DeadlineLists::slot_bytes() +
+         SlotTable::slot_bytes();
 }
 
 }  // namespace skysock

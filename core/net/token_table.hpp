@@ -35,11 +35,18 @@ class TokenTable {
 
   /// The value, once; nothing for a token that was never issued or was taken before.
   std::optional<T> take(Token token) {
+    return take_if(token, [](const T&) { return true; });
+  }
+
+  /// As take(), but leaves a value that is not `wanted(value)` where it is.
+  template <typename Wanted>
+  std::optional<T> take_if(Token token, Wanted wanted) {
     const auto place = static_cast<std::uint32_t>(token);
     const std::lock_guard lock(mutex_);
     if (place >= entries_.size()) return std::nullopt;
     Entry& entry = entries_[place];
     if (!entry.value.has_value() || entry.generation != token >> 32U) return std::nullopt;
+    if (!wanted(*entry.value)) return std::nullopt;
     std::optional<T> value = std::exchange(entry.value, std::nullopt);
     // 0 is skipped, so that no token is 0. A generation comes back after 2^32 uses of one place.
     if (++entry.generation == 0) entry.generation = 1;

@@ -55,10 +55,34 @@ enum class ConnectionOption : std::uint8_t {
   receive_buffer_bytes,  ///< The kernel's buffer, SO_RCVBUF.
   connect_timeout_ms,    ///< From now until OPEN, resolving included; 0 = the kernel's.
   idle_timeout_ms,       ///< ERR and CLOSE after this long without a byte either way; 0 = never.
-  output_limit_bytes,    ///< Unsent output at most, 1 to 2^32-1.
+  output_limit_bytes,    ///< Unsent output at most, 1 to 2^31-1.
   output_limit_policy,   ///< LimitPolicy.
 };
 inline constexpr std::uint8_t kConnectionOptionCount =
     static_cast<std::uint8_t>(ConnectionOption::output_limit_policy) + 1;
+
+/// Whether `value` makes sense for `option` at all.
+constexpr bool takes(ConnectionOption option, std::int64_t value) {
+  constexpr std::int64_t kIntMax = 0x7FFF'FFFF;
+  switch (option) {
+    case ConnectionOption::nodelay:
+    case ConnectionOption::keepalive:
+    case ConnectionOption::output_limit_policy:
+      return value == 0 || value == 1;
+    case ConnectionOption::keepalive_idle_s:
+    case ConnectionOption::keepalive_interval_s:
+      return value >= 1 && value <= 32'767;
+    case ConnectionOption::keepalive_count:
+      return value >= 1 && value <= 127;
+    case ConnectionOption::send_buffer_bytes:
+    case ConnectionOption::receive_buffer_bytes:
+    case ConnectionOption::output_limit_bytes:
+      return value >= 1 && value <= kIntMax;
+    case ConnectionOption::connect_timeout_ms:
+    case ConnectionOption::idle_timeout_ms:
+      return value >= 0 && value <= kIntMax;
+  }
+  return false;
+}
 
 }  // namespace skysock

@@ -1,0 +1,306 @@
+#pragma once
+
+// Definitions of Reactor<Sys>, third part: completed I/O and output.
+
+#include "core/net/reactor_impl.hpp"
+
+namespace skysock {
+
+template <Syscalls Sys>
+void Reactor<Sys>::complete(const Ready& ready) {
+  counters_->events.add();
+  Connection& connection = connections_[shared_->slots.index(ready.id)];
+  if (connection.state == State::free || connection.id != ready.id) {
+    return counters_->stale_events.add();
+  }
+  const State state = connection.state;
+  const Watch watch = traits(state).watch;
+  PolledSocket socket{.id = ready.id,
+                      .fd = connection.fd,
+                      .watch = watch,
+                      .read_size = connection.read_size,
+                      .always_ready = connection.always_ready};
+  poller_.complete(ready.events, socket, [&](auto&& io) {
+    on_io(connection, std::forward<decltype(io)>(io));
+    // Services answer each read before the next, so that an answer is not behind a whole stream.
+    if (sink_.run != nullptr) after_event();
+    return connection.id == ready.id && traits(connection.state).watch == watch;
+  });
+  if (connection.id == ready.id && connection.always_ready) touch_interest(connection);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
+  const auto limit = static_cast<std::uint32_t>(tuning_.output_limit_bytes);
+  const std::optional<SocketId> id = shared_->slots.reserve(
+      listener.owner, Protocol::tcp, limit, static_cast<LimitPolicy>(tuning_.output_limit_policy));
+  if (!id) {
+    sys_->close(io.socket.fd);
+    return refuse_accept(listener, "no slot is free");
+  }
+  counters_->accepts.add();
+  listener.read_bytes += 1;
+  listener.read_ms = now_ms_;
+  Connection& connection = find(*id);
+  adopt(connection, io.socket.fd, listener.owner, Protocol::tcp);
+  connection.nodelay = listener.nodelay;
+  enter(connection, State::paccept);
+  if (tuning_.idle_timeout_ms > 0) {
+    connection.more().idle_timeout_ms = tuning_.idle_timeout_ms;
+    timeouts_.set(slot_of(connection), now_ms_ + tuning_.idle_timeout_ms);
+  }
+  const std::string peer = io.socket.peer.text();
+  step(listener, Input::accepted, {.ud = *id, .text = peer});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
+  const SocketId id = listener.id;
+  const bool out_of_fds = io.error == std::errc::too_many_files_open ||
+                          io.error == std::errc::too_many_files_open_in_system;
+  const std::string reason = io.error.message();
+  const bool refused = out_of_fds && refuse_one(listener);
+  if (refused) counters_->refused_accepts.add();
+  refuse_accept(listener, reason);
+  if (!refused && listener.id == id && listener.state == State::listening) {
+    step(listener, Input::accept_starved);
+  }
+}
+
+/// Takes one connection out of the backlog by giving up the spare descriptor for a moment. Returns
+/// false when there is no spare one to give up.
+template <Syscalls Sys>
+bool Reactor<Sys>::refuse_one(const Connection& listener) {
+  if (spare_fd_ < 0) spare_fd_ = sys_->open_spare().value_or(-1);
+  if (spare_fd_ < 0) return false;
+  sys_->close(std::exchange(spare_fd_, -1));
+  if (const auto socket = sys_->accept(listener.fd); socket) sys_->close(socket->fd);
+  spare_fd_ = sys_->open_spare().value_or(-1);
+  return true;
+}
+
+/// Tells the listener's owner, now and then.
+template <Syscalls Sys>
+void Reactor<Sys>::refuse_accept(Connection& listener, std::string_view reason) {
+  Extra& extra = listener.more();
+  if (now_ms_ - extra.last_refusal_ms < detail::kRefusalReportMs) return;
+  extra.last_refusal_ms = now_ms_;
+  step(listener, Input::accept_failed, {.text = reason});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, Connected&&) {
+  const SocketId id = connection.id;
+  const Result<Endpoint> peer = sys_->peer_endpoint(connection.fd);
+  const std::string host = peer ? peer->host() : std::string();
+  const std::uint32_t slot = slot_of(connection);
+  timeouts_.remove(slot);
+  Extra& extra = connection.more();
+  extra.endpoints = {};
+  if (extra.idle_timeout_ms == 0) extra.idle_timeout_ms = tuning_.idle_timeout_ms;
+  if (extra.idle_timeout_ms > 0) timeouts_.set(slot, now_ms_ + extra.idle_timeout_ms);
+  step(connection, Input::connect_ok, {.text = host});
+  if (connection.id == id) flush(connection);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
+  const std::size_t bytes = io.data.size();
+  counters_->bytes_read.add(bytes);
+  connection.read_bytes += bytes;
+  connection.read_ms = now_ms_;
+  if (connection.state == State::lingering) {
+    std::int64_t& dropped = connection.more().dropped;
+    dropped += static_cast<std::int64_t>(bytes);
+    if (dropped > tuning_.linger_bytes) return step(connection, Input::deadline);
+  }
+  const auto size = static_cast<std::int64_t>(bytes);
+  step(connection, Input::received, {.ud = size, .data = std::move(io.data)});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, ReceivedFrom&& io) {
+  // What comes from the other family cannot be answered.
+  const std::size_t address_bytes = io.data.size() - io.bytes;
+  const bool v4 = connection.protocol == Protocol::udp_v4;
+  if (address_bytes != (v4 ? UdpAddress::kBytesV4 : UdpAddress::kBytesV6)) return;
+  counters_->datagrams_read.add();
+  counters_->bytes_read.add(io.bytes);
+  connection.read_bytes += io.bytes;
+  connection.read_ms = now_ms_;
+  const auto size = static_cast<std::int64_t>(io.bytes);
+  step(connection, Input::datagram, {.ud = size, .data = std::move(io.data)});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, Eof&&) {
+  step(connection, Input::eof);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
+  if (traits(connection.state).watch == Watch::connect) {
+    connection.more().last_error = io.error;
+    return connect_next(connection);
+  }
+  const std::string reason = io.error.message();
+  step(connection, Input::read_failed, {.text = reason});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, DatagramError&& io) {
+  const std::string reason = io.error.message();
+  step(connection, Input::udp_failed, {.text = reason});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, Writable&&) {
+  // A one-shot registration is spent: the poller hears again what is wanted.
+  if (traits(connection.state).watch == Watch::output) touch_interest(connection);
+  if (!connection.queue_empty()) flush(connection);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::on_io(Connection& connection, HungUp&&) {
+  step(connection, Input::hung_up);
+}
+
+// ---- Output
+
+/// Every byte that is on its way out: in the channel, parked, or queued.
+template <Syscalls Sys>
+std::uint64_t Reactor<Sys>::pending(const Connection& connection) const {
+  return shared_->slots.at(connection.id).output.bytes(connection.id).value_or(0);
+}
+
+/// Whether a close that has sent everything waits for the peer's EOF.
+template <Syscalls Sys>
+bool Reactor<Sys>::lingers(const Connection& connection) const {
+  return connection.protocol == Protocol::tcp && tuning_.linger_ms > 0 &&
+         lingering_ < tuning_.linger_sockets;
+}
+
+/// Puts what a direct write left in front of the queue. Returns false when a sender is writing
+/// right now: it posts an ArmWritePacket when it is done.
+template <Syscalls Sys>
+bool Reactor<Sys>::take_remainder(Connection& connection) {
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  if (!shared.lock.try_lock_or_ask()) return false;
+  const std::unique_ptr<Block> remainder = std::move(shared.remainder);
+  [[maybe_unused]] const bool asked = shared.lock.unlock();
+  if (remainder) {
+    connection.out().stream.push_front(std::move(*remainder));
+    warn(connection);
+  }
+  return true;
+}
+
+/// Writes until nothing is queued or the kernel takes no more.
+template <Syscalls Sys>
+void Reactor<Sys>::flush(Connection& connection) {
+  if (!traits(connection.state).flushes || !take_remainder(connection)) return;
+  if (connection.queue_empty()) return settle(connection);
+  const SocketId id = connection.id;
+  const bool alive = is_udp(connection.protocol) ? write_datagrams(connection)
+                                                 : write_stream(connection);
+  if (!alive || connection.id != id) return;
+  if (connection.queue_empty()) {
+    const bool warned = connection.output->warn_at_bytes > 0;
+    connection.output.reset();
+    if (warned) deliver(EventKind::warning, id, connection.owner, 0, {});
+    touch_interest(connection);
+    if (!detail::kDraining.contains(connection.state)) return step(connection, Input::drained);
+    return settle(connection);
+  }
+  touch_interest(connection);
+}
+
+/// Returns false when a write failed: then the state has changed.
+template <Syscalls Sys>
+bool Reactor<Sys>::write_stream(Connection& connection) {
+  std::array<iovec, detail::kGatherMax> parts;
+  WriteQueue& queue = connection.output->stream;
+  while (!queue.empty()) {
+    const std::span<iovec> next = queue.gather(parts);
+    std::size_t offered = 0;
+    for (const iovec& part : next) offered += part.iov_len;
+    const Result<std::size_t> sent = write_some(connection, next);
+    if (!sent) {
+      const std::error_code error = sent.error();
+      if (error == std::errc::interrupted) continue;
+      if (error == std::errc::resource_unavailable_try_again) return true;
+      const std::string reason = error.message();
+      step(connection, Input::write_failed, {.text = reason});
+      return false;
+    }
+    queue.consume(*sent);
+    written(connection, *sent);
+    if (*sent < offered) return true;
+  }
+  return true;
+}
+
+template <Syscalls Sys>
+Result<std::size_t> Reactor<Sys>::write_some(Connection& connection,
+                                             std::span<const iovec> parts) {
+  return connection.protocol == Protocol::borrowed ? sys_->write_parts(connection.fd, parts)
+                                                   : sys_->send(connection.fd, parts);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::written(Connection& connection, std::size_t bytes) {
+  counters_->bytes_written.add(bytes);
+  connection.written_bytes += bytes;
+  connection.written_ms = now_ms_;
+  shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
+}
+
+/// A datagram that the kernel refuses for good is dropped, and its owner told: it must not block
+/// those behind it. Returns true: no datagram ends a socket.
+template <Syscalls Sys>
+bool Reactor<Sys>::write_datagrams(Connection& connection) {
+  const SocketId id = connection.id;
+  DatagramQueue& queue = connection.output->datagrams;
+  while (!queue.empty()) {
+    const Datagram& datagram = queue.front();
+    const std::size_t bytes = datagram.payload.size();
+    const Result<std::size_t> sent =
+        sys_->send_to(connection.fd, datagram.payload.bytes(), datagram.to.endpoint());
+    if (!sent && sent.error() == std::errc::interrupted) continue;
+    if (!sent && sent.error() == std::errc::resource_unavailable_try_again) return true;
+    queue.pop();
+    if (sent) {
+      counters_->datagrams_written.add();
+      written(connection, bytes);
+      continue;
+    }
+    shared_->slots.at(id).output.subtract(id, bytes);
+    counters_->dropped_sends.add();
+    const std::string reason = sent.error().message();
+    step(connection, Input::udp_failed, {.text = reason});
+  }
+  return true;
+}
+
+/// The owner's close waited for the last byte; there is none.
+template <Syscalls Sys>
+void Reactor<Sys>::settle(Connection& connection) {
+  if (!detail::kDraining.contains(connection.state) || pending(connection) > 0) return;
+  const bool linger = detail::may_linger(connection.state) && lingers(connection);
+  step(connection, linger ? Input::drained : Input::drained_final);
+}
+
+/// WARNING at 1, 2, 4, ... MiB of output that waits. Source: send_socket().
+template <Syscalls Sys>
+void Reactor<Sys>::warn(Connection& connection) {
+  Output& output = connection.out();
+  const std::uint64_t queued = output.stream.bytes() + output.datagrams.bytes();
+  if (queued < detail::kWarnBytes || queued < output.warn_at_bytes) return;
+  output.warn_at_bytes =
+      output.warn_at_bytes == 0 ? 2 * detail::kWarnBytes : 2 * output.warn_at_bytes;
+  counters_->warnings.add();
+  const auto kib = static_cast<std::int64_t>((queued + 1023) / 1024);
+  deliver(EventKind::warning, connection.id, connection.owner, kib, {});
+}
+
+}  // namespace skysock
