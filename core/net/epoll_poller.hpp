@@ -27,7 +27,7 @@ struct PolledSocket {
   SocketId id = 0;
   int fd = -1;
   Watch watch = Watch::nothing;
-  std::uint32_t& read_size;  ///< Of the next read; follows what the peer sends.
+  std::uint32_t& read_size;   ///< Of the next read; follows what the peer sends.
   bool always_ready = false;  ///< A file: the kernel never tells about it.
 };
 
@@ -179,9 +179,9 @@ class EpollPoller {
         reads_per_event_(static_cast<std::size_t>(tuning.reads_per_event)),
         bytes_per_event_(static_cast<std::size_t>(tuning.bytes_per_event)),
         events_(static_cast<std::size_t>(tuning.max_events)),
-        buffers_(static_cast<std::size_t>(
-                     std::min(tuning.first_read_bytes, tuning.read_buffer_bytes)),
-                 static_cast<std::size_t>(tuning.read_buffer_bytes)) {}
+        buffers_(
+            static_cast<std::size_t>(std::min(tuning.first_read_bytes, tuning.read_buffer_bytes)),
+            static_cast<std::size_t>(tuning.read_buffer_bytes)) {}
 
   /// A limit stopped the reading: with edges, the rest is not told again.
   void unread_left(SocketId id) {
@@ -303,8 +303,7 @@ class EpollPoller {
     for (std::size_t turn = 0; turn < reads_per_event_; ++turn) {
       const Result<ReceivedDatagram> got = sys_->receive_from(socket.fd, datagram_.bytes());
       if (!got && nothing_yet(got.error())) return true;
-      const bool go_on =
-          got ? on_event(with_source(*got)) : on_event(DatagramError{got.error()});
+      const bool go_on = got ? on_event(with_source(*got)) : on_event(DatagramError{got.error()});
       if (!go_on) return false;
     }
     unread_left(socket.id);

@@ -18,13 +18,13 @@ struct SocketInfo {
   Protocol protocol = Protocol::tcp;
   std::string local;  ///< "ip:port"; "" when the kernel has none.
   std::string peer;   ///< "ip:port"; the default destination of a datagram socket; or "".
-  std::uint64_t read_bytes = 0;     ///< For a listener: connections accepted.
+  std::uint64_t read_bytes = 0;  ///< For a listener: connections accepted.
   std::uint64_t written_bytes = 0;
-  std::int64_t read_ms_ago = -1;    ///< Since the last read; -1 = never.
+  std::int64_t read_ms_ago = -1;  ///< Since the last read; -1 = never.
   std::int64_t written_ms_ago = -1;
-  std::uint64_t queued_bytes = 0;   ///< Output that the kernel has not taken yet.
-  bool reading = false;             ///< The poller is asked for input.
-  bool writing = false;             ///< The poller is asked for room.
+  std::uint64_t queued_bytes = 0;  ///< Output that the kernel has not taken yet.
+  bool reading = false;            ///< The poller is asked for input.
+  bool writing = false;            ///< The poller is asked for room.
 
   /// LISTEN, TCP, UDP, BIND or CLOSING, as skynet's netstat says.
   [[nodiscard]] std::string_view type() const;

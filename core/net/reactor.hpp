@@ -58,7 +58,7 @@ struct Shared {
   TokenTable<ParkedFd> fds;
   Inbox inbox;
   std::atomic<std::int64_t> now_ms{0};  ///< When the reactor last looked.
-  std::atomic<bool> woken{false};  ///< Something other than a packet waits for the reactor.
+  std::atomic<bool> woken{false};       ///< Something other than a packet waits for the reactor.
 };
 
 /// One step of the rule machine, for traces and tests.
@@ -121,9 +121,9 @@ class Reactor {
 
   /// What few sockets need.
   struct Extra {
-    std::vector<Endpoint> endpoints;  ///< Of a connect under way,
-    std::size_t next_endpoint = 0;    ///< the one to try next,
-    std::error_code last_error;       ///< and why the one before failed.
+    std::vector<Endpoint> endpoints;                    ///< Of a connect under way,
+    std::size_t next_endpoint = 0;                      ///< the one to try next,
+    std::error_code last_error;                         ///< and why the one before failed.
     std::vector<std::pair<SocketOption, int>> options;  ///< For a descriptor that is not there yet.
     std::vector<Block> unread;                          ///< Given back by the old owner.
     UdpAddress address;                                 ///< Default destination of datagrams.

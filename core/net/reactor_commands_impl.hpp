@@ -204,8 +204,8 @@ Result<void> Reactor<Sys>::try_connect(Connection& connection, const Endpoint& e
 
 template <Syscalls Sys>
 void Reactor<Sys>::send(SocketId id, Token payload, Priority priority, const UdpAddress* address) {
-  std::optional<Parcel> parcel = shared_->payloads.take_if(
-      payload, [id](const Parcel& one) { return one.counted_for == id; });
+  std::optional<Parcel> parcel =
+      shared_->payloads.take_if(payload, [id](const Parcel& one) { return one.counted_for == id; });
   if (!parcel) return counters_->stale_tokens.add();
   Connection& connection = find(id);
   const std::size_t bytes = parcel->data.size();
@@ -383,9 +383,9 @@ void Reactor<Sys>::close_softly(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::command(const ClosePacket& packet) {
   Connection& connection = find(packet.id);
-  const bool answer = packet.answer == CloseAnswer::wanted &&
-                      (detail::kGone.contains(connection.state) ||
-                       connection.owner != packet.requester);
+  const bool answer =
+      packet.answer == CloseAnswer::wanted &&
+      (detail::kGone.contains(connection.state) || connection.owner != packet.requester);
   if (packet.mode == CloseMode::soft) {
     close_softly(connection);
   } else {

@@ -26,28 +26,28 @@ struct ReactorCounters {
   Counter accepts;
   std::array<Counter, kPacketKindCount> packets;  ///< By kind, in the order of ControlPacket.
   Counter decode_errors;
-  Counter stale_tokens;   ///< Packets whose token named nothing, or somebody else's payload.
-  Counter dropped_sends;  ///< Payloads freed because the socket could not take them.
-  Counter stale_events;   ///< Events of a socket that was gone by then.
+  Counter stale_tokens;     ///< Packets whose token named nothing, or somebody else's payload.
+  Counter dropped_sends;    ///< Payloads freed because the socket could not take them.
+  Counter stale_events;     ///< Events of a socket that was gone by then.
   Counter refused_accepts;  ///< Connections closed for want of a descriptor or a slot.
   Counter bytes_read;
   Counter bytes_written;  ///< By the reactor.
   Counter datagrams_read;
-  Counter datagrams_written;  ///< By the reactor.
-  Counter warnings;           ///< WARNING events, "drained" ones aside.
-  Counter refused_events;     ///< Events whose owner was gone.
-  Counter waits;              ///< Calls of the poller.
-  Counter wakeups;            ///< Calls of the poller that found something.
-  Counter events;             ///< Sockets that the poller reported.
+  Counter datagrams_written;                ///< By the reactor.
+  Counter warnings;                         ///< WARNING events, "drained" ones aside.
+  Counter refused_events;                   ///< Events whose owner was gone.
+  Counter waits;                            ///< Calls of the poller.
+  Counter wakeups;                          ///< Calls of the poller that found something.
+  Counter events;                           ///< Sockets that the poller reported.
   std::array<Counter, kInputCount> closes;  ///< Sockets freed, by the input that did it.
 
   // Any thread writes these.
-  std::atomic<std::uint64_t> direct_writes{0};       ///< Sends that the kernel took whole.
+  std::atomic<std::uint64_t> direct_writes{0};  ///< Sends that the kernel took whole.
   std::atomic<std::uint64_t> direct_bytes{0};
-  std::atomic<std::uint64_t> direct_remainders{0};   ///< Direct writes that left a rest.
+  std::atomic<std::uint64_t> direct_remainders{0};  ///< Direct writes that left a rest.
   std::atomic<std::uint64_t> queued_sends{0};
-  std::atomic<std::uint64_t> refused_sends{0};       ///< Unknown, closed or closing id.
-  std::atomic<std::uint64_t> limited_sends{0};       ///< Beyond the limit of queued output.
+  std::atomic<std::uint64_t> refused_sends{0};  ///< Unknown, closed or closing id.
+  std::atomic<std::uint64_t> limited_sends{0};  ///< Beyond the limit of queued output.
 };
 
 }  // namespace skysock

@@ -43,8 +43,8 @@ Result<std::unique_ptr<Reactor<Sys>>> Reactor<Sys>::create(Sys& sys, Shared& sha
   if (!added) return Failure(added.error());
   const Result<int> spare = sys.open_spare();
   if (!spare) return Failure(spare.error());
-  return std::make_unique<Reactor>(sys, shared, channel, counters, tuning, sink,
-                                   std::move(*poller), *spare);
+  return std::make_unique<Reactor>(sys, shared, channel, counters, tuning, sink, std::move(*poller),
+                                   *spare);
 }
 
 template <Syscalls Sys>
@@ -266,7 +266,8 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
 template <Syscalls Sys>
 void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
   if (is_udp(connection.protocol)) {
-    const UdpAddress& to = details.address != nullptr ? *details.address : connection.more().address;
+    const UdpAddress& to =
+        details.address != nullptr ? *details.address : connection.more().address;
     if (to.empty()) return act(connection, Act::drop, details);
     connection.out().datagrams.push({.payload = std::move(details.data), .to = to},
                                     details.priority);
@@ -449,8 +450,7 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
   shared.lock.lock([this] { sys_->yield_thread(); });
   const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;
   [[maybe_unused]] const bool asked = shared.lock.unlock();
-  const std::int64_t quiet_since =
-      std::max({connection.read_ms, connection.written_ms, direct_ms});
+  const std::int64_t quiet_since = std::max({connection.read_ms, connection.written_ms, direct_ms});
   if (quiet_since + limit_ms > now_ms_) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }

@@ -201,8 +201,8 @@ void Reactor<Sys>::flush(Connection& connection) {
   if (!traits(connection.state).flushes || !take_remainder(connection)) return;
   if (connection.queue_empty()) return settle(connection);
   const SocketId id = connection.id;
-  const bool alive = is_udp(connection.protocol) ? write_datagrams(connection)
-                                                 : write_stream(connection);
+  const bool alive =
+      is_udp(connection.protocol) ? write_datagrams(connection) : write_stream(connection);
   if (!alive || connection.id != id) return;
   if (connection.queue_empty()) {
     const bool warned = connection.output->warn_at_bytes > 0;
@@ -241,8 +241,7 @@ bool Reactor<Sys>::write_stream(Connection& connection) {
 }
 
 template <Syscalls Sys>
-Result<std::size_t> Reactor<Sys>::write_some(Connection& connection,
-                                             std::span<const iovec> parts) {
+Result<std::size_t> Reactor<Sys>::write_some(Connection& connection, std::span<const iovec> parts) {
   return connection.protocol == Protocol::borrowed ? sys_->write_parts(connection.fd, parts)
                                                    : sys_->send(connection.fd, parts);
 }

@@ -26,7 +26,7 @@ struct StepObserver;
 /// snapshot.
 struct SocketServerCounts {
   std::uint64_t accepts = 0;
-  std::uint64_t packets = 0;  ///< All kinds together.
+  std::uint64_t packets = 0;                                      ///< All kinds together.
   std::array<std::uint64_t, kPacketKindCount> packets_by_kind{};  ///< In kPacketLetters' order.
   std::uint64_t decode_errors = 0;
   std::uint64_t stale_tokens = 0;   ///< Packets whose token named nothing, or somebody else's.
@@ -44,9 +44,9 @@ struct SocketServerCounts {
   std::uint64_t datagrams_read = 0;
   std::uint64_t datagrams_written = 0;
   std::uint64_t warnings = 0;
-  std::uint64_t waits = 0;    ///< Calls of the poller,
-  std::uint64_t wakeups = 0;  ///< that found something,
-  std::uint64_t events = 0;   ///< and how many sockets they found.
+  std::uint64_t waits = 0;                                   ///< Calls of the poller,
+  std::uint64_t wakeups = 0;                                 ///< that found something,
+  std::uint64_t events = 0;                                  ///< and how many sockets they found.
   std::array<std::uint64_t, kInputCount> closes_by_input{};  ///< Sockets freed, by what did it.
   std::size_t slots_used = 0;
   std::size_t payloads_parked = 0;  ///< Payloads still on their way to the reactor.
@@ -82,9 +82,9 @@ class SocketServer {
   /// invalid_argument for port 0. Source: socket_server_connect().
   Result<SocketId> open(ServiceHandle owner, const std::string& host, std::uint16_t port);
 
-  /// Reads and writes a descriptor that stays the caller's: it is made non-blocking meanwhile, never
-  /// closed and never shut down. OPEN "binding" or ERR follows. Errors: bad_file_descriptor for a
-  /// negative one. Source: socket_server_bind().
+  /// Reads and writes a descriptor that stays the caller's: it is made non-blocking meanwhile,
+  /// never closed and never shut down. OPEN "binding" or ERR follows. Errors: bad_file_descriptor
+  /// for a negative one. Source: socket_server_bind().
   Result<SocketId> bind(ServiceHandle owner, int fd);
 
   /// A datagram socket, bound to `host` and `port` unless `host` is empty and `port` is 0 (then

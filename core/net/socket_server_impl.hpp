@@ -207,7 +207,8 @@ struct SocketServer<Sys>::Impl {
                                             const Endpoint* to) {
     if (slot.output.bytes(id) != 0U || !slot.lock.try_lock()) return std::nullopt;
     const Endpoint* where = to != nullptr ? to : slot.address.get();
-    const bool may = may_write(slot, id, slot.seen()) && slot.address_changes == 0 && where != nullptr;
+    const bool may =
+        may_write(slot, id, slot.seen()) && slot.address_changes == 0 && where != nullptr;
     const bool sent = may && sys.send_to(slot.fd, payload, *where).has_value();
     if (sent) wrote(slot, payload.size());
     unlock(slot, id, false);
@@ -227,8 +228,7 @@ struct SocketServer<Sys>::Impl {
   Failure over_limit(SocketId id, LimitPolicy policy) {
     counters.limited_sends.fetch_add(1, std::memory_order_relaxed);
     if (policy == LimitPolicy::abort) {
-      [[maybe_unused]] const auto given =
-          give(ClosePacket{.id = id, .mode = CloseMode::abortive});
+      [[maybe_unused]] const auto given = give(ClosePacket{.id = id, .mode = CloseMode::abortive});
     }
     return failure(std::errc::no_buffer_space);
   }
@@ -312,8 +312,8 @@ struct SocketServer<Sys>::Impl {
     void change(int by) {
       slot_.lock.lock([this] { impl_.sys.yield_thread(); });
       if (slot_.output.id() == id_) {
-        slot_.address_changes = static_cast<std::uint32_t>(
-            static_cast<std::int64_t>(slot_.address_changes) + by);
+        slot_.address_changes =
+            static_cast<std::uint32_t>(static_cast<std::int64_t>(slot_.address_changes) + by);
       }
       impl_.unlock(slot_, id_, false);
     }
@@ -397,9 +397,8 @@ Result<SocketId> SocketServer<Sys>::udp(ServiceHandle owner, const std::string& 
   const bool bound = !host.empty() || port != 0;
   const auto endpoints = Impl::endpoints(host.empty() ? "0.0.0.0" : host, port);
   if (!endpoints) return Failure(endpoints.error());
-  const auto made = Impl::first_of(*endpoints, [&](const Endpoint& endpoint) {
-    return impl_->datagrams_on(endpoint, bound);
-  });
+  const auto made = Impl::first_of(
+      *endpoints, [&](const Endpoint& endpoint) { return impl_->datagrams_on(endpoint, bound); });
   if (!made) return Failure(made.error());
   return impl_->adopt(owner, made->first, ParkedFd::Kind::datagrams,
                       Impl::protocol_of(made->second), [&](SocketId id, Token token) {
@@ -412,25 +411,23 @@ Result<SocketId> SocketServer<Sys>::udp_dial(ServiceHandle owner, const std::str
                                              std::uint16_t port) {
   const auto endpoints = Impl::endpoints(host, port);
   if (!endpoints) return Failure(endpoints.error());
-  const auto made = Impl::first_of(*endpoints, [&](const Endpoint& endpoint) {
-    return impl_->datagrams_on(endpoint, false);
-  });
+  const auto made = Impl::first_of(
+      *endpoints, [&](const Endpoint& endpoint) { return impl_->datagrams_on(endpoint, false); });
   if (!made) return Failure(made.error());
   // Without it nobody would ever hear that the peer is not there.
   [[maybe_unused]] const auto set =
       impl_->sys.set_option(made->first, SocketOption::report_icmp, 1);
   const Endpoint to = made->second;
-  return impl_->adopt(owner, made->first, ParkedFd::Kind::datagrams, Impl::protocol_of(to),
-                      [&](SocketId id, Token token) {
-                        SharedSlot& slot = impl_->shared.slots.at(id);
-                        slot.lock.lock([this] { impl_->sys.yield_thread(); });
-                        slot.address = std::make_unique<Endpoint>(to);
-                        impl_->unlock(slot, id, false);
-                        return DialPacket{.id = id,
-                                          .requester = owner,
-                                          .fd = token,
-                                          .address = UdpAddress::from_endpoint(to)};
-                      });
+  return impl_->adopt(
+      owner, made->first, ParkedFd::Kind::datagrams, Impl::protocol_of(to),
+      [&](SocketId id, Token token) {
+        SharedSlot& slot = impl_->shared.slots.at(id);
+        slot.lock.lock([this] { impl_->sys.yield_thread(); });
+        slot.address = std::make_unique<Endpoint>(to);
+        impl_->unlock(slot, id, false);
+        return DialPacket{
+            .id = id, .requester = owner, .fd = token, .address = UdpAddress::from_endpoint(to)};
+      });
 }
 
 template <Syscalls Sys>
