@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct Shared {
   SlotTable slots;
   TokenTable<Block> payloads;
   TokenTable<int> fds;
+  std::atomic<bool> woken{false};  ///< wake() was called and poll() has not seen it.
+  std::mutex gone_mutex;
+  std::vector<ServiceHandle> gone;  ///< Owners whose sockets are to be closed.
 };
 
 /// Always-on counts; the reactor writes, any thread reads.
@@ -128,6 +132,10 @@ class Reactor {
   void flush(Connection& connection);
   void flush_dirty();
 
+  void close_sockets_of_gone_owners();
+  void close_softly(Connection& connection);
+  void run_receivers();
+
   int wait_ms(int timeout_ms);
   void expire_deadlines();
 
@@ -147,6 +155,7 @@ class Reactor {
   std::int64_t lingering_ = 0;  ///< Sockets in state lingering.
   int spare_fd_;                ///< Given up for a moment to refuse a connection at EMFILE.
   bool exit_ = false;
+  bool delivered_ = false;  ///< Since the sink ran last.
 };
 
 }  // namespace skysock

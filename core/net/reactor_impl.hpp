@@ -244,6 +244,7 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
 template <Syscalls Sys>
 bool Reactor<Sys>::deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud,
                            Block data) {
+  delivered_ = true;
   return sink_.deliver(sink_.context,
                        Event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)});
 }
@@ -523,6 +524,37 @@ void Reactor<Sys>::expire_deadlines() {
   }
 }
 
+/// As its owner would: sends what is queued first.
+template <Syscalls Sys>
+void Reactor<Sys>::close_softly(Connection& connection) {
+  if (traits(connection.state).flushes && !connection.queue.empty()) flush(connection);
+  if (connection.state == State::free || connection.state == State::lingering) return;
+  const bool flushed =
+      connection.queue.empty() && detail::can_occur(traits(connection.state), Input::close_flushed);
+  step(connection, flushed ? Input::close_flushed : Input::close_pending);
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::close_sockets_of_gone_owners() {
+  std::vector<ServiceHandle> gone;
+  {
+    const std::lock_guard lock(shared_->gone_mutex);
+    gone.swap(shared_->gone);
+  }
+  if (gone.empty()) return;
+  for (Connection& connection : connections_) {
+    if (connection.state != State::free &&
+        std::ranges::find(gone, connection.owner) != gone.end()) {
+      close_softly(connection);
+    }
+  }
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::run_receivers() {
+  if (std::exchange(delivered_, false) && sink_.run != nullptr) sink_.run(sink_.context);
+}
+
 template <Syscalls Sys>
 bool Reactor<Sys>::poll(int timeout_ms) {
   const std::span<const Ready> ready = poller_.wait(wait_ms(timeout_ms));
@@ -530,13 +562,24 @@ bool Reactor<Sys>::poll(int timeout_ms) {
   const bool commands =
       std::ranges::any_of(ready, [](const Ready& one) { return one.id == kControlReady; });
   if (commands) {
-    channel_->receive([this](const auto& packet) { take_packet(packet); });
+    channel_->receive([this](const auto& packet) {
+      take_packet(packet);
+      run_receivers();
+    });
     flush_dirty();
+  }
+  if (shared_->woken.exchange(false)) {
+    close_sockets_of_gone_owners();
+    delivered_ = true;
+    run_receivers();
   }
   for (const Ready& one : ready) {
     if (one.id != kControlReady) complete(one);
+    run_receivers();
   }
   expire_deadlines();
+  run_receivers();
+  if (sink_.flush != nullptr) sink_.flush(sink_.context);
   return !exit_;
 }
 

@@ -70,6 +70,13 @@ class SocketServer {
   /// Source: socket_server_close(), socket_server_shutdown().
   Result<void> close(ServiceHandle requester, SocketId id, CloseMode mode, CloseAnswer answer);
 
+  /// Makes a waiting poll() return and call the sink's `run`. Any thread. Cost: one write(2) unless
+  /// a wake-up is already on its way.
+  void wake();
+
+  /// Closes softly every socket that `owner` has. Any thread.
+  void owner_gone(ServiceHandle owner);
+
   /// Makes poll() return false once the commands given before it are done. Source:
   /// socket_server_exit().
   Result<void> exit();

@@ -143,6 +143,22 @@ Result<void> SocketServer<Sys>::close(ServiceHandle requester, SocketId id, Clos
 }
 
 template <Syscalls Sys>
+void SocketServer<Sys>::wake() {
+  if (impl_->shared.woken.exchange(true)) return;
+  // A packet that names nothing: the reactor looks at the flag after every batch.
+  [[maybe_unused]] const auto sent = impl_->send(SendPacket{.id = 1, .payload = 0});
+}
+
+template <Syscalls Sys>
+void SocketServer<Sys>::owner_gone(ServiceHandle owner) {
+  {
+    const std::lock_guard lock(impl_->shared.gone_mutex);
+    impl_->shared.gone.push_back(owner);
+  }
+  wake();
+}
+
+template <Syscalls Sys>
 Result<void> SocketServer<Sys>::exit() {
   return impl_->send(ExitPacket{});
 }
