@@ -21,7 +21,10 @@ constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;
 
 constexpr std::array kTuningKeys = {
     Key{"slots", &Tuning::slots, 2, 1 << 20, "sockets at most, unstarted ones included"},
-    Key{"workers", &Tuning::workers, 1, 64, "threads that run services"},
+    Key{"workers", &Tuning::workers, 0, 64,
+        "threads that run services; 0 = the reactor thread runs them"},
+    Key{"watchdog_ms", &Tuning::watchdog_ms, 0, kDayMs,
+        "a service inside one message for longer is named on stderr; 0 = never"},
     Key{"max_events", &Tuning::max_events, 1, 65'536, "events taken by one epoll_wait"},
     Key{"accept_batch", &Tuning::accept_batch, 1, 4'096, "accepts per listener event"},
     Key{"backlog", &Tuning::backlog, 1, 65'535, "listen backlog; the system's limit applies too"},
