@@ -49,21 +49,29 @@ void BM_ForwardMessage(benchmark::State& state, ServerKind kind) {
 
 constexpr std::size_t kCalls = 64;
 
-/// One batch from event to service; returns the payload bytes that arrived.
-std::size_t pass_events(Mailbox& mailbox, std::size_t bytes, std::vector<Message>& taken) {
+constexpr ServiceHandle kService = 1;
+
+/// What one batch from event to service brought.
+struct Arrived {
+  std::size_t messages = 0;
+  std::size_t bytes = 0;
+};
+
+Arrived pass_events(Mailbox& mailbox, std::size_t bytes) {
   for (std::size_t call = 0; call < kCalls; ++call) {
     Event event{.kind = EventKind::data,
                 .id = 1,
-                .to = 1,
+                .to = kService,
                 .ud = static_cast<std::int64_t>(bytes),
                 .data = Block(bytes)};
     benchmark::DoNotOptimize(event.data.bytes().data());
-    mailbox.push(forward_message(std::move(event)));
+    mailbox.push(kService, forward_message(std::move(event)));
   }
-  mailbox.take(taken);
-  std::size_t arrived = 0;
-  for (const Message& message : taken) {
-    arrived += std::get<SocketMessage>(message.payload).data.size();
+  Arrived arrived;
+  while (Message* message = mailbox.next()) {
+    ++arrived.messages;
+    arrived.bytes += std::get<SocketMessage>(message->payload).data.size();
+    message->payload = std::monostate();
   }
   return arrived;
 }
@@ -71,10 +79,11 @@ std::size_t pass_events(Mailbox& mailbox, std::size_t bytes, std::vector<Message
 void BM_ForwardMessageCall(benchmark::State& state) {
   const auto bytes = static_cast<std::size_t>(state.range(0));
   Mailbox mailbox;
-  std::vector<Message> taken;
+  mailbox.open(kService);
   for (auto _ : state) {
-    if (pass_events(mailbox, bytes, taken) != kCalls * bytes || taken.size() != kCalls) {
-      fail(state, "messages or bytes were lost between forward_message and take");
+    const Arrived arrived = pass_events(mailbox, bytes);
+    if (arrived.bytes != kCalls * bytes || arrived.messages != kCalls) {
+      fail(state, "messages or bytes were lost between forward_message and next");
       break;
     }
   }

@@ -103,6 +103,8 @@ constexpr std::array kTuningKeys = {
         "the peer sees every byte, then EOF"},
     Key{"linger_bytes", &Tuning::linger_bytes, 0, 1 << 30,
         "after a close, read and drop this much at most", "bounds what a peer can make us read"},
+    Key{"watchdog_ms", &Tuning::watchdog_ms, 0, kDayMs,
+        "a service busy with one message for this long is named; 0 = never", "skynet's"},
     Key{"linger_sockets", &Tuning::linger_sockets, 0, 1 << 20, "sockets that linger at a time",
         "bounds what closed sockets hold"},
 };

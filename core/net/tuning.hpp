@@ -47,6 +47,7 @@ struct Tuning {
   std::int64_t linger_ms = 1'000;
   std::int64_t linger_bytes = 1'048'576;
   std::int64_t linger_sockets = 1'024;
+  std::int64_t watchdog_ms = 5'000;
 
   bool operator==(const Tuning&) const = default;
 };

@@ -18,6 +18,12 @@ SocketMessageType type_of(EventKind kind) {
       return SocketMessageType::close;
     case EventKind::error:
       return SocketMessageType::error;
+    case EventKind::udp:
+      return SocketMessageType::udp;
+    case EventKind::warning:
+      return SocketMessageType::warning;
+    case EventKind::handover:  // As if connected anew, with everything read so far behind it.
+      return SocketMessageType::connect;
   }
   return SocketMessageType::error;
 }
@@ -36,6 +42,7 @@ Block at_most(Block text, std::size_t bytes_max) {
 
 Message forward_message(Event&& event) {
   const SocketMessageType type = type_of(event.kind);
+  if (event.kind == EventKind::handover) event.data = Block::copy_of(kHandoverText);
   Block data = carries_text(type) ? at_most(std::move(event.data), kSocketTextBytesMax)
                                   : std::move(event.data);
   return Message{.type = MessageType::socket,

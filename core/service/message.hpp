@@ -30,8 +30,11 @@ enum class SocketMessageType : std::uint8_t {
 /// The most text that a socket message carries (addresses, error texts); longer text is cut.
 inline constexpr std::size_t kSocketTextBytesMax = 128;
 
-/// One event of a socket on its way to a service. `data` is the payload (data) or text of at most
-/// kSocketTextBytesMax bytes, not terminated (connect, accept, error); empty otherwise.
+/// The text of a connect message that says that the old owner got everything: EventKind::handover.
+inline constexpr std::string_view kHandoverText = "handover";
+
+/// One event of a socket on its way to a service. `data` is the payload (data, udp) or text of at
+/// most kSocketTextBytesMax bytes, not terminated (connect, accept, error); empty otherwise.
 /// Source: struct skynet_socket_message.
 struct SocketMessage {
   SocketMessageType type;

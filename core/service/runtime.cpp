@@ -1,120 +1,163 @@
 #include "core/service/runtime.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
 #include <csignal>
-#include <map>
-#include <shared_mutex>
+#include <mutex>
+#include <optional>
+#include <thread>
 
 #include "core/base/check.hpp"
 #include "core/service/timer.hpp"
+#include "core/service/watchdog.hpp"
 
 namespace skysock {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Longer times would overflow the clock.
+constexpr milliseconds kLongTime = std::chrono::hours(24 * 365 * 100);
+
+/// One write(2), so lines of several threads do not mix.
+void warn(std::string text) {
+  text = "skysock: " + text + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+void warn_of_overload(ServiceHandle handle, std::string_view name, std::size_t length) {
+  warn(fmt::format("warning: service '{}' [:{:08x}] may be overloaded: {} messages wait", name,
+                   handle, length));
+}
+
+std::string text_of(const StuckService& stuck) {
+  return fmt::format(
+      "service '{}' [:{:08x}] has been inside one message for {} ms or more (type {}, source "
+      "[:{:08x}], session {})",
+      stuck.name, stuck.handle, stuck.at_least.count(), static_cast<int>(stuck.type), stuck.source,
+      stuck.session);
+}
+
+RuntimeHooks with_defaults(RuntimeHooks hooks) {
+  if (!hooks.on_overload) hooks.on_overload = warn_of_overload;
+  if (!hooks.on_stuck) {
+    hooks.on_stuck = [](const StuckService& stuck) {
+      warn("warning: " + text_of(stuck) + "; maybe an endless loop");
+    };
+  }
+  return hooks;
+}
+
+}  // namespace
 
 struct Runtime::Impl {
-  explicit Impl(const Tuning& tuning_in) : tuning(tuning_in) {}
+  Impl(const Tuning& tuning, RuntimeHooks hooks_in)
+      : hooks(with_defaults(std::move(hooks_in))),
+        host(static_cast<std::size_t>(tuning.workers),
+             {.overloaded = hooks.on_overload,
+              .ended = [this](ServiceHandle handle) { ended(handle); },
+              .wake_reactor = [this] { sockets->wake(); }}) {}
 
-  Tuning tuning;
   LinuxSys sys;
+  RuntimeHooks hooks;
   std::unique_ptr<SocketServer<LinuxSys>> sockets;
-
-  mutable std::shared_mutex registry_mutex;
-  std::map<ServiceHandle, std::shared_ptr<Service>> registry;
-  ServiceHandle last_handle = 0;
-  bool stopping = false;  ///< No service is added any more.
 
   std::mutex wait_mutex;
   std::condition_variable wait_changed;
-  std::size_t alive = 0;  ///< Services whose handler exists.
+  std::size_t alive = 0;  ///< Services that are being made, live or are being ended.
   bool stop_requested = false;
   bool stopped = false;
 
-  std::thread reactor_thread;
-  std::unique_ptr<Scheduler> scheduler;
+  ServiceHost host;
   std::unique_ptr<Timer> timer;
+  std::optional<Watchdog> watchdog;
+  std::thread reactor_thread;
 
-  static bool deliver(void* context, Event&& event) {
-    const ServiceHandle to = event.to;
-    return static_cast<Impl*>(context)->post(to, forward_message(std::move(event)));
+  static Impl& self(void* context) { return *static_cast<Impl*>(context); }
+
+  EventSink sink() {
+    return {.context = this,
+            .deliver = [](void* context,
+                          Event&& event) { return self(context).host.deliver(std::move(event)); },
+            .run = [](void* context) { self(context).host.run(); },
+            .flush = [](void* context) { self(context).host.flush(); }};
   }
 
-  std::shared_ptr<Service> find(ServiceHandle handle) const {
-    const std::shared_lock lock(registry_mutex);
-    const auto found = registry.find(handle);
-    return found == registry.end() ? nullptr : found->second;
-  }
-
-  bool post(ServiceHandle to, Message&& message) {
-    std::shared_ptr<Service> service = find(to);
-    if (!service) return false;
-    switch (service->mailbox.push(std::move(message))) {
-      case Mailbox::Pushed::refused:
-        return false;
-      case Mailbox::Pushed::queued:
-        return true;
-      case Mailbox::Pushed::schedule:
-        scheduler->schedule(std::move(service));
-        return true;
+  void start_threads(const Tuning& tuning) {
+    timer = std::make_unique<Timer>([this](TimerQueue::Due due) {
+      host.post(due.service, {.type = MessageType::response, .session = due.session});
+    });
+    if (tuning.watchdog_ms > 0) {
+      watchdog.emplace(host.scheduler().activities(), milliseconds(tuning.watchdog_ms),
+                       [this](const Incident& incident) { hooks.on_stuck(stuck_in(incident)); });
     }
-    return false;
+    reactor_thread = std::thread([this] {
+      host.adopt_thread();
+      while (sockets->poll(-1)) {
+      }
+    });
   }
 
-  /// Gives the service a handle and a place; false once stop() has begun.
-  bool enroll(const std::shared_ptr<Service>& service) {
-    const std::unique_lock lock(registry_mutex);
-    if (stopping) return false;
-    service->handle = ++last_handle;
-    registry.emplace(service->handle, service);
-    const std::lock_guard wait_lock(wait_mutex);
+  StuckService stuck_in(const Incident& incident) const {
+    const Activity::Snapshot& message = incident.message;
+    return {.handle = message.service,
+            .name = host.registry().name_of(message.service),
+            .type = message.type,
+            .source = message.source,
+            .session = message.session,
+            .at_least = incident.at_least};
+  }
+
+  void born() {
+    const std::lock_guard lock(wait_mutex);
     ++alive;
-    return true;
   }
 
-  void ended() {
+  void gone() {
     // Under the lock: wait() may return, and this object die, as soon as it is given back.
     const std::lock_guard lock(wait_mutex);
     --alive;
     wait_changed.notify_all();
   }
 
-  void retire(ServiceHandle handle) {
-    std::shared_ptr<Service> service;
-    {
-      const std::unique_lock lock(registry_mutex);
-      const auto node = registry.extract(handle);
-      if (node.empty()) return;
-      service = node.mapped();
-    }
-    service->retired.store(true, std::memory_order_release);
-    if (service->mailbox.close()) scheduler->schedule(std::move(service));
+  void ended(ServiceHandle handle) {
+    sockets->owner_gone(handle);
+    gone();
   }
 
-  /// Refuses new services and returns the handles of those there are.
-  std::vector<ServiceHandle> close_registry() {
-    const std::unique_lock lock(registry_mutex);
-    stopping = true;
-    std::vector<ServiceHandle> result;
-    for (const auto& [handle, service] : registry) result.push_back(handle);
-    return result;
+  bool wait_for_the_last(milliseconds limit) {
+    std::unique_lock lock(wait_mutex);
+    return wait_changed.wait_for(lock, limit, [this] { return alive == 0; });
+  }
+
+  /// Names those that are inside of a message; the others only wait for them.
+  void name_who_did_not_end(milliseconds limit) {
+    std::size_t waiting = 0;
+    {
+      const std::lock_guard lock(wait_mutex);
+      waiting = alive;
+    }
+    for (const Activity& activity : host.scheduler().activities()) {
+      const Incident incident{.message = activity.snapshot(), .at_least = limit};
+      if (incident.message.service == 0) continue;
+      warn("error: did not end: " + text_of(stuck_in(incident)));
+      waiting -= std::min<std::size_t>(waiting, 1);
+    }
+    if (waiting > 0) warn(fmt::format("error: {} more services did not end", waiting));
   }
 };
 
-Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning) {
+Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHooks hooks) {
   // A write to a pipe or socket whose reader is gone is an error code here, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
-  auto impl = std::make_unique<Impl>(tuning);
-  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning,
-                                                {.context = impl.get(), .deliver = &Impl::deliver});
+  auto impl = std::make_unique<Impl>(tuning, std::move(hooks));
+  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink());
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
-  Impl* self = impl.get();
-  impl->scheduler = std::make_unique<Scheduler>(static_cast<std::size_t>(tuning.workers),
-                                                [self](const Service&) { self->ended(); });
-  impl->timer = std::make_unique<Timer>([self](ServiceHandle service, Session session) {
-    self->post(service, {.type = MessageType::response, .session = session});
-  });
-  impl->reactor_thread = std::thread([self] {
-    while (self->sockets->poll(-1)) {
-    }
-  });
+  impl->start_threads(tuning);
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
 }
 
@@ -123,28 +166,48 @@ Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Runtime::~Runtime() { stop(); }
 
 ServiceHandle Runtime::spawn(std::string name, const HandlerFactory& make_handler) {
-  auto service = std::make_shared<Service>();
-  service->name = std::move(name);
-  if (!impl_->enroll(service)) return 0;
-  // Messages may queue from now on; nobody runs them before finish().
-  service->handler = make_handler(service->handle);
-  impl_->scheduler->finish(service);
-  return service->handle;
+  impl_->born();
+  const ServiceHandle handle = impl_->host.spawn(std::move(name), make_handler);
+  if (handle == 0) impl_->gone();
+  return handle;
 }
 
-void Runtime::retire(ServiceHandle service) { impl_->retire(service); }
+void Runtime::retire(ServiceHandle service) { impl_->host.retire(service); }
 
 bool Runtime::post(ServiceHandle to, Message&& message) {
-  return impl_->post(to, std::move(message));
+  return impl_->host.post(to, std::move(message));
 }
 
-void Runtime::post_after(std::chrono::milliseconds delay, ServiceHandle to, Session session) {
-  impl_->timer->add(Timer::Clock::now() + delay, to, session);
+TimerId Runtime::post_after(milliseconds delay, ServiceHandle to, Session session) {
+  const auto when = Timer::Clock::now() + std::min(delay, kLongTime);
+  return impl_->timer->add(when, {.service = to, .session = session});
 }
 
-std::size_t Runtime::service_count() const {
-  const std::shared_lock lock(impl_->registry_mutex);
-  return impl_->registry.size();
+bool Runtime::cancel(TimerId timer) { return impl_->timer->cancel(timer); }
+
+bool Runtime::name(ServiceHandle service, std::string_view text) {
+  return impl_->host.registry().name(service, text);
+}
+
+ServiceHandle Runtime::query(std::string_view text) const {
+  return impl_->host.registry().query(text);
+}
+
+std::size_t Runtime::mailbox_length(ServiceHandle service) const {
+  return impl_->host.registry().mailbox_length(service);
+}
+
+std::size_t Runtime::service_count() const { return impl_->host.registry().size(); }
+
+RuntimeCounts Runtime::counts() const {
+  const ServiceHost& host = impl_->host;
+  return {.delivered = host.scheduler().handled(),
+          .dropped = host.dropped(),
+          .wakeups = host.scheduler().wakeups(),
+          .timers_fired = impl_->timer->fired(),
+          .services = host.registry().size(),
+          .longest_mailbox = host.registry().longest_mailbox(),
+          .run_queue_length = host.scheduler().run_queue_length()};
 }
 
 void Runtime::wait() {
@@ -158,23 +221,27 @@ void Runtime::request_stop() {
   impl_->wait_changed.notify_all();
 }
 
-void Runtime::stop() {
-  if (impl_->stopped) return;
-  impl_->stopped = true;
-  for (const ServiceHandle handle : impl_->close_registry()) retire(handle);
-  {
-    // A worker ends each of them, the one that another thread is just about to schedule too.
-    std::unique_lock lock(impl_->wait_mutex);
-    impl_->wait_changed.wait(lock, [this] { return impl_->alive == 0; });
+void Runtime::stop() { stop(kLongTime); }
+
+bool Runtime::stop(milliseconds limit) {
+  if (impl_->stopped) return true;
+  for (const ServiceHandle handle : impl_->host.registry().close()) retire(handle);
+  // Whoever runs services ends each of them, the one that another thread just schedules too.
+  if (!impl_->wait_for_the_last(std::min(limit, kLongTime))) {
+    impl_->name_who_did_not_end(limit);
+    return false;
   }
+  impl_->stopped = true;
+  impl_->watchdog.reset();
   // Workers first: they talk to the timer and the reactor. The scheduler itself outlives the
   // threads that post.
-  impl_->scheduler->stop();
+  impl_->host.scheduler().stop();
   impl_->timer.reset();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.
   impl_->reactor_thread.join();
   impl_->sockets.reset();
+  return true;
 }
 
 SocketServer<LinuxSys>& Runtime::sockets() { return *impl_->sockets; }

@@ -1,73 +1,195 @@
 #include "core/service/scheduler.hpp"
 
-namespace skysock {
+#include <algorithm>
+#include <array>
 
-Scheduler::Scheduler(std::size_t workers, std::function<void(const Service&)> on_ended)
-    : on_ended_(std::move(on_ended)) {
-  for (std::size_t worker = 0; worker < workers; ++worker) {
-    threads_.emplace_back([this] { work(); });
+namespace skysock {
+namespace {
+
+/// The scheduler whose run() this thread calls.
+thread_local const Scheduler* adopted_by = nullptr;
+
+}  // namespace
+
+std::size_t turn_messages(std::size_t length, int weight) {
+  const std::size_t share = weight < 0 ? 1 : length >> static_cast<unsigned>(weight);
+  return std::clamp<std::size_t>(share, 1, kTurnMessagesMax);
+}
+
+int work_weight(std::size_t index) {
+  static constexpr std::array kWeights = {-1, -1, -1, -1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
+                                          2,  2,  2,  2,  2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
+  return index < kWeights.size() ? kWeights[index] : 0;
+}
+
+Scheduler::Scheduler(std::size_t workers, Hooks hooks)
+    : inline_(workers == 0),
+      hooks_(std::move(hooks)),
+      activities_(std::max<std::size_t>(workers, 1)) {
+  for (std::size_t index = 0; index < workers; ++index) {
+    threads_.emplace_back([this, index] { work(index); });
   }
 }
 
-Scheduler::~Scheduler() { stop(); }
+Scheduler::~Scheduler() {
+  stop();
+  if (adopted_by == this) adopted_by = nullptr;
+}
 
 void Scheduler::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
+  idle_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
-void Scheduler::schedule(std::shared_ptr<Service> service) {
-  bool wake = false;
+void Scheduler::schedule(Service& service, Wake wake_when) {
+  if (inline_ && adopted_by == this) {
+    local_.push(service);
+    local_count_.store(local_.size(), std::memory_order_relaxed);
+    return;
+  }
+  bool wake_now = false;
   {
     const std::lock_guard lock(mutex_);
-    run_queue_.push_back(std::move(service));
-    wake = sleepers_ > 0;
+    queue_.push(service);
+    queued_.store(queue_.size(), std::memory_order_relaxed);
+    wake_now = wake_when == Wake::now && claim_wake();
   }
-  if (wake) wake_.notify_one();
+  if (wake_when == Wake::at_flush) flush_due_ = true;
+  if (wake_now) wake();
 }
 
-std::shared_ptr<Service> Scheduler::next() {
-  std::unique_lock lock(mutex_);
-  ++sleepers_;
-  wake_.wait(lock, [this] { return stopping_ || !run_queue_.empty(); });
-  --sleepers_;
-  if (run_queue_.empty()) return nullptr;
-  std::shared_ptr<Service> service = std::move(run_queue_.front());
-  run_queue_.pop_front();
-  return service;
-}
-
-void Scheduler::work() {
-  std::vector<Message> batch;
-  while (const std::shared_ptr<Service> service = next()) run(service, batch);
-}
-
-void Scheduler::run(const std::shared_ptr<Service>& service, std::vector<Message>& batch) {
-  service->mailbox.take(batch);
-  for (Message& message : batch) {
-    if (service->retired.load(std::memory_order_acquire)) break;
-    service->handler(std::move(message));
-  }
-  batch.clear();
-  finish(service);
-}
-
-void Scheduler::finish(const std::shared_ptr<Service>& service) {
-  switch (service->mailbox.finish()) {
+void Scheduler::give_back(Service& service) {
+  switch (service.mailbox.finish()) {
     case Mailbox::Finished::idle:
       return;
-    // To the back of the queue, so that one busy service does not starve the others.
     case Mailbox::Finished::more:
       return schedule(service);
     case Mailbox::Finished::ended:
-      service->handler = nullptr;
-      return on_ended_(*service);
+      return hooks_.ended(service);
   }
+}
+
+void Scheduler::flush() {
+  if (!std::exchange(flush_due_, false)) return;
+  bool wake_now = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake_now = claim_wake();
+  }
+  if (wake_now) wake();
+}
+
+/// Decides whether the caller must wake(), once it has given the lock back. Requires: the lock.
+bool Scheduler::claim_wake() {
+  if (queue_.empty() || wake_on_its_way_ || (!inline_ && sleepers_ == 0)) return false;
+  wake_on_its_way_ = true;
+  wakeups_.store(wakeups_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return true;
+}
+
+void Scheduler::wake() {
+  if (inline_) {
+    hooks_.wake_reactor();
+  } else {
+    idle_.notify_one();
+  }
+}
+
+Service* Scheduler::next(Service* again) {
+  std::unique_lock lock(mutex_);
+  if (again != nullptr) queue_.push(*again);
+  while (queue_.empty()) {
+    if (stopping_) return nullptr;
+    // Under the lock: whoever sees this sleeper notifies after its prepare().
+    ++sleepers_;
+    const EventCount::Key key = idle_.prepare();
+    lock.unlock();
+    idle_.wait(key);
+    lock.lock();
+    --sleepers_;
+    wake_on_its_way_ = false;
+  }
+  Service& service = queue_.pop();
+  queued_.store(queue_.size(), std::memory_order_relaxed);
+  const bool wake_another = claim_wake();
+  lock.unlock();
+  if (wake_another) wake();
+  return &service;
+}
+
+void Scheduler::work(std::size_t index) {
+  const int weight = work_weight(index);
+  Service* again = nullptr;
+  while (Service* service = next(again)) {
+    again = turn(*service, weight, activities_[index]) ? service : nullptr;
+  }
+}
+
+bool Scheduler::turn(Service& service, int weight, Activity& activity) {
+  Mailbox& mailbox = service.mailbox;
+  if (const std::size_t length = mailbox.overload(); length > 0) {
+    hooks_.overloaded(service, length);
+  }
+  const ServiceHandle handle = service.handle;
+  for (std::size_t left = turn_messages(mailbox.length(), weight); left > 0; --left) {
+    Message* message = mailbox.closed() ? nullptr : mailbox.next();
+    if (message == nullptr) break;
+    activity.enter(handle, *message);
+    service.handler(std::move(*message));
+    message->payload = std::monostate();  // Freed now, not when the batch is through.
+  }
+  activity.leave();
+  switch (mailbox.finish()) {
+    case Mailbox::Finished::idle:
+      return false;
+    case Mailbox::Finished::more:
+      return true;
+    case Mailbox::Finished::ended:
+      hooks_.ended(service);
+      return false;
+  }
+  return false;
+}
+
+void Scheduler::adopt_thread() { adopted_by = this; }
+
+void Scheduler::take_shared() {
+  // A push that this misses is followed by a wake-up, and that by another run().
+  if (queued_.load(std::memory_order_acquire) == 0) return;
+  const std::lock_guard lock(mutex_);
+  local_.append(queue_);
+  queued_.store(0, std::memory_order_relaxed);
+  wake_on_its_way_ = false;
+}
+
+void Scheduler::run() {
+  if (!inline_) return;
+  SKYSOCK_CHECK(adopted_by == this);
+  Activity& activity = activities_.front();
+  const std::uint64_t end = activity.count() + kRunMessagesMax;
+  take_shared();
+  while (!local_.empty() && activity.count() < end) {
+    Service& service = local_.pop();
+    if (turn(service, 0, activity)) local_.push(service);
+    take_shared();
+  }
+  local_count_.store(local_.size(), std::memory_order_relaxed);
+  if (!local_.empty()) hooks_.wake_reactor();
+}
+
+std::uint64_t Scheduler::handled() const {
+  std::uint64_t sum = 0;
+  for (const Activity& activity : activities_) sum += activity.count();
+  return sum;
+}
+
+std::size_t Scheduler::run_queue_length() const {
+  return queued_.load(std::memory_order_relaxed) + local_count_.load(std::memory_order_relaxed);
 }
 
 }  // namespace skysock

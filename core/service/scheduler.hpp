@@ -1,66 +1,116 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
-#include <string>
+#include <span>
 #include <thread>
 #include <vector>
 
-#include "core/service/mailbox.hpp"
+#include "core/service/activity.hpp"
+#include "core/service/event_count.hpp"
+#include "core/service/service.hpp"
 
 namespace skysock {
 
-/// Called with one message at a time, on any worker thread, never on two at once. It must not
-/// throw.
-using MessageHandler = std::move_only_function<void(Message&&)>;
+/// How many of `length` waiting messages a turn handles: one for weight -1, else length >> weight,
+/// but at least one and never more than kTurnMessagesMax. Source:
+/// skynet_context_message_dispatch().
+std::size_t turn_messages(std::size_t length, int weight);
 
-/// One actor: a mailbox and what handles its messages.
-struct Service {
-  ServiceHandle handle = 0;
-  std::string name;
-  Mailbox mailbox;
-  MessageHandler handler;  ///< Touched only by the worker that has the service, after spawn.
-  std::atomic<bool> retired{false};
-};
+/// Bounds how long others wait for a service whose mailbox is full.
+inline constexpr std::size_t kTurnMessagesMax = 1'024;
 
-/// Worker threads that run services whose mailboxes have messages, first-in first-out.
+/// The weight of worker `index`. Source: the table in skynet_start.c.
+int work_weight(std::size_t index);
+
+/// Gives services whose mailboxes have messages a turn each, first-in first-out: on worker threads,
+/// or, without workers, on the reactor thread inside run().
+///
+/// A worker is woken only if one sleeps and none is on its way already; the woken one wakes the
+/// next if there is more to do. A worker that runs out of services sleeps at once.
 class Scheduler {
  public:
-  /// `on_ended` is called on a worker once a retired service's handler is gone.
-  Scheduler(std::size_t workers, std::function<void(const Service&)> on_ended);
+  struct Hooks {
+    /// A service has `length` messages waiting. On the thread that has it.
+    std::function<void(const Service&, std::size_t length)> overloaded;
+    /// The mailbox of a service is closed: end it. On the thread that has it; nobody has it after.
+    std::function<void(Service&)> ended;
+    /// Makes the reactor thread call run(). Any thread; only used without workers.
+    std::function<void()> wake_reactor;
+  };
+
+  Scheduler(std::size_t workers, Hooks hooks);
+  /// Requires: stop() was called, or no service was ever scheduled.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// Puts a service whose mailbox said so into the run queue. Wakes a worker only if one sleeps.
-  /// Thread safe.
-  void schedule(std::shared_ptr<Service> service);
+  /// When a worker is woken for a service that was scheduled.
+  enum class Wake : std::uint8_t { now, at_flush };
+
+  /// Puts a service whose mailbox said so into the run queue. Thread safe; `at_flush` is for the
+  /// reactor thread.
+  void schedule(Service& service, Wake wake = Wake::now);
+
+  /// Gives a service back that was just made: it is scheduled, idle or ended. Thread safe.
+  void give_back(Service& service);
+
+  /// Wakes a worker if schedule() left that to us. Reactor thread.
+  void flush();
+
+  /// Without workers: says that the calling thread is the one that calls run().
+  void adopt_thread();
+
+  /// Without workers: gives services turns until none waits, or about kRunMessagesMax messages were
+  /// handled; then the rest has its turn after the reactor looked for events. Requires: the thread
+  /// that called adopt_thread(); not called from a handler.
+  void run();
+  static constexpr std::uint64_t kRunMessagesMax = 1'024;
 
   /// Runs what is queued to its end and joins the workers. The object must live on until no other
   /// thread can be inside schedule(): a notification may still be on its way out. Idempotent.
   void stop();
 
-  /// Gives a service back after a turn, or after it was made: it is scheduled again, idle or ended.
-  /// Thread safe. Requires: the caller is the one that has the service.
-  void finish(const std::shared_ptr<Service>& service);
+  /// What each worker is inside of; without workers one, the reactor thread's.
+  [[nodiscard]] std::span<const Activity> activities() const { return activities_; }
+
+  /// Messages that handlers were given.
+  [[nodiscard]] std::uint64_t handled() const;
+  /// Wake-ups of workers; without workers, of the reactor.
+  [[nodiscard]] std::uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t run_queue_length() const;
 
  private:
-  void work();
-  /// Next service, or null when stopping and nothing is queued.
-  std::shared_ptr<Service> next();
-  void run(const std::shared_ptr<Service>& service, std::vector<Message>& batch);
+  void work(std::size_t index);
+  /// The service that has waited longest, or nullptr when stopping and none waits. `again` goes to
+  /// the back first, unless it is nullptr.
+  Service* next(Service* again);
+  bool claim_wake();
+  void wake();
+  void take_shared();
+  /// Returns whether the service must have another turn.
+  bool turn(Service& service, int weight, Activity& activity);
 
-  std::function<void(const Service&)> on_ended_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<Service>> run_queue_;
+  const bool inline_;  ///< No workers.
+  Hooks hooks_;
+  std::vector<Activity> activities_;
+
+  mutable std::mutex mutex_;
+  RunQueue queue_;
   std::size_t sleepers_ = 0;
+  bool wake_on_its_way_ = false;  ///< Until the woken thread has the lock.
   bool stopping_ = false;
+  EventCount idle_;
+  std::atomic<std::size_t> queued_{0};  ///< queue_.size(), written under the lock.
+  std::atomic<std::uint64_t> wakeups_{0};
+
+  // Of the reactor thread.
+  RunQueue local_;                           ///< Without workers: scheduled by that thread itself.
+  std::atomic<std::size_t> local_count_{0};  ///< local_.size(), for others to read.
+  bool flush_due_ = false;
+
   std::vector<std::thread> threads_;
 };
 

@@ -1,5 +1,8 @@
 #include "core/service/timer.hpp"
 
+#include <span>
+#include <utility>
+
 namespace skysock {
 
 Timer::Timer(Fire fire) : fire_(std::move(fire)), thread_([this] { run(); }) {}
@@ -13,32 +16,50 @@ Timer::~Timer() {
   thread_.join();
 }
 
-void Timer::add(Clock::time_point when, ServiceHandle service, Session session) {
+TimerId Timer::add(Clock::time_point when, TimerQueue::Due due) {
+  TimerId id = 0;
   bool earliest = false;
   {
     const std::lock_guard lock(mutex_);
-    earliest = entries_.empty() || when < entries_.top().when;
-    entries_.push({.when = when, .order = order_++, .service = service, .session = session});
+    const auto next = queue_.next();
+    earliest = !next || when < *next;
+    id = queue_.add(when, due);
   }
   if (earliest) changed_.notify_one();
+  return id;
+}
+
+bool Timer::cancel(TimerId id) {
+  const std::lock_guard lock(mutex_);
+  return queue_.cancel(id);
+}
+
+/// Requires: the lock. Returns how many are in batch_ now.
+std::size_t Timer::take_due(Clock::time_point now) {
+  std::size_t count = 0;
+  while (count < batch_.size()) {
+    const auto due = queue_.take_due(now);
+    if (!due) break;
+    batch_[count++] = *due;
+  }
+  return count;
 }
 
 void Timer::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (entries_.empty()) {
+    const std::size_t count = take_due(Clock::now());
+    if (count > 0) {
+      lock.unlock();
+      for (const TimerQueue::Due& due : std::span(batch_).first(count)) fire_(due);
+      fired_.fetch_add(count, std::memory_order_relaxed);
+      lock.lock();
+    } else if (const auto next = queue_.next()) {
+      const Clock::time_point until = *next;  // A copy: the queue changes while we wait.
+      changed_.wait_until(lock, until);
+    } else {
       changed_.wait(lock);
-      continue;
     }
-    const Entry next = entries_.top();
-    if (Clock::now() < next.when) {
-      changed_.wait_until(lock, next.when);
-      continue;
-    }
-    entries_.pop();
-    lock.unlock();
-    fire_(next.service, next.session);
-    lock.lock();
   }
 }
 

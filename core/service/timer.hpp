@@ -1,25 +1,22 @@
 #pragma once
 
-#include <chrono>
+#include <array>
+#include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <mutex>
-#include <queue>
 #include <thread>
-#include <vector>
 
-#include "core/net/types.hpp"
-#include "core/service/message.hpp"
+#include "core/service/timer_queue.hpp"
 
 namespace skysock {
 
-/// A thread that calls back at given times; equal times in the order they were asked for. Thread
-/// safe.
+/// A thread that calls back at given times; equal times in the order they were asked for. It sleeps
+/// until the next one is due: no tick. Thread safe.
 class Timer {
  public:
   using Clock = std::chrono::steady_clock;
-  using Fire = std::function<void(ServiceHandle, Session)>;
+  using Fire = std::function<void(TimerQueue::Due)>;
 
   /// `fire` runs on the timer's thread and must not block.
   explicit Timer(Fire fire);
@@ -29,27 +26,24 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
 
   /// Cost: O(log n) in the timers pending; wakes the thread only for a new earliest one.
-  void add(Clock::time_point when, ServiceHandle service, Session session);
+  TimerId add(Clock::time_point when, TimerQueue::Due due);
+
+  /// True when it was pending: then it never fires. False when it fired or is just about to.
+  bool cancel(TimerId id);
+
+  [[nodiscard]] std::uint64_t fired() const { return fired_.load(std::memory_order_relaxed); }
 
  private:
-  struct Entry {
-    Clock::time_point when;
-    std::uint64_t order;
-    ServiceHandle service;
-    Session session;
-    bool operator<(const Entry& other) const {  // The queue's top is its greatest: the earliest.
-      return when != other.when ? when > other.when : order > other.order;
-    }
-  };
-
   void run();
+  std::size_t take_due(Clock::time_point now);
 
   Fire fire_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::priority_queue<Entry> entries_;
-  std::uint64_t order_ = 0;
+  TimerQueue queue_;
   bool stopping_ = false;
+  std::array<TimerQueue::Due, 64> batch_;  ///< Of the timer's thread.
+  std::atomic<std::uint64_t> fired_{0};
   std::thread thread_;
 };
 
