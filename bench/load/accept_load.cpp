@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "bench/load/pattern.hpp"
 
@@ -45,23 +46,44 @@ Outcome<AcceptLoad> AcceptLoad::open(AcceptOptions options) {
 Outcome<std::chrono::nanoseconds> AcceptLoad::run(std::uint64_t operations) {
   const auto start = steady_clock::now();
   end_ = begun_ + operations;
-  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
-    if (auto done = begin(index); !done) return std::unexpected(done.error());
-  }
-  while (completed_ < end_) {
-    auto events = poll_.wait(start + options_.deadline);
-    if (!events) return std::unexpected(events.error());
-    if (events->empty()) {
-      return std::unexpected(fmt::format("{}: {} of {} connections were served within {} ms",
-                                         target_.text, operations - (end_ - completed_), operations,
-                                         options_.deadline.count()));
-    }
-    for (const epoll_event& event : *events) {
-      if (auto done = serve(event.data.u64, event.events); !done)
-        return std::unexpected(done.error());
-    }
+  if (auto done = drive(kNever, start + options_.deadline); !done) {
+    return std::unexpected(done.error());
   }
   return steady_clock::now() - start;
+}
+
+Outcome<Work> AcceptLoad::run_for(std::chrono::nanoseconds duration) {
+  const auto start = steady_clock::now();
+  const std::uint64_t begun_before = begun_;
+  end_ = std::numeric_limits<std::uint64_t>::max();
+  if (auto done = drive(start + duration, start + duration + options_.deadline); !done) {
+    return std::unexpected(done.error());
+  }
+  return Work{begun_ - begun_before, steady_clock::now() - start};
+}
+
+Outcome<void> AcceptLoad::drive(Deadline last_begin, Deadline deadline) {
+  const std::uint64_t begun_before = begun_;
+  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
+    if (auto done = begin(index); !done) return done;
+  }
+  while (completed_ < begun_) {
+    auto events = poll_.wait(deadline);
+    if (!events) return std::unexpected(events.error());
+    if (events->empty()) return std::unexpected(late(begun_before));
+    if (last_begin != kNever && steady_clock::now() >= last_begin) end_ = begun_;
+    for (const epoll_event& event : *events) {
+      if (auto done = serve(event.data.u64, event.events); !done) return done;
+    }
+  }
+  return {};
+}
+
+std::string AcceptLoad::late(std::uint64_t begun_before) const {
+  const bool counted = end_ != std::numeric_limits<std::uint64_t>::max();
+  return fmt::format("{}: {} of {} connections were served within {} ms", target_.text,
+                     completed_ - begun_before, (counted ? end_ : begun_) - begun_before,
+                     options_.deadline.count());
 }
 
 unsigned AcceptLoad::source() const {
