@@ -94,8 +94,12 @@ unsigned AcceptLoad::source() const {
 Outcome<void> AcceptLoad::begin(std::size_t index) {
   auto fd = begin_connect(target_, source());
   if (!fd) return std::unexpected(fmt::format("connection {}: {}", begun_, fd.error()));
-  connections_[index] = Connection{std::move(*fd), begun_++, false};
-  return poll_.add(connections_[index].fd.get(), index);
+  Connection& connection = connections_[index];
+  connection = Connection{std::move(*fd), begun_++, false};
+  // On loopback the kernel has usually connected already, and a round of epoll is saved.
+  if (auto sent = send(connection); !sent) return sent;
+  const std::uint32_t interest = connection.sent ? EPOLLIN : EPOLLIN | EPOLLOUT;
+  return poll_.add(connection.fd.get(), index, interest);
 }
 
 Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
@@ -118,12 +122,12 @@ Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
 }
 
 Outcome<void> AcceptLoad::send(Connection& connection) {
-  std::byte byte{};
-  fill_pattern(key_of(options_, connection.operation), 0, std::span(&byte, 1));
-  // One byte always fits the empty socket buffer, so EAGAIN would be an error too.
-  if (::send(connection.fd.get(), &byte, 1, MSG_NOSIGNAL) != 1) {
-    return std::unexpected(
-        fmt::format("connection {}: send: {}", connection.operation, errno_text(errno)));
+  const auto byte = pattern_bytes(key_of(options_, connection.operation), 0, 1);
+  // One byte always fits the buffer of a connected socket.
+  if (::send(connection.fd.get(), byte.data(), 1, MSG_NOSIGNAL) != 1) {
+    if (errno == EAGAIN) return {};  // Not connected yet: EPOLLOUT will come.
+    return std::unexpected(fmt::format("connection {} to {}: send: {}", connection.operation,
+                                       target_.text, errno_text(errno)));
   }
   connection.sent = true;
   return {};

@@ -145,8 +145,8 @@ Outcome<void> EchoLoad::send(std::size_t index) {
   Connection& connection = connections_[index];
   while (connection.messages_left > 0 && connection.sent < options_.bytes) {
     const auto part =
-        std::span(buffer_).first(std::min(kBufferBytes, options_.bytes - connection.sent));
-    fill_pattern({options_.seed, index, connection.messages_done}, connection.sent, part);
+        pattern_bytes({options_.seed, index, connection.messages_done}, connection.sent,
+                      std::min(kPatternPieceMax, options_.bytes - connection.sent));
     const ssize_t count = ::send(connection.fd.get(), part.data(), part.size(), MSG_NOSIGNAL);
     if (count < 0) {
       if (errno == EAGAIN) return {};
