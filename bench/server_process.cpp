@@ -69,7 +69,6 @@ Outcome<ServerProcess> ServerProcess::start_on(std::vector<std::string> argv, st
                                                std::optional<int> cpu) {
   auto server = launch(std::move(argv), cpu);
   if (!server) return server;
-  server->foreign_ = true;
   if (auto done = server->wait_until_it_accepts(port); !done) return std::unexpected(done.error());
   return server;
 }
@@ -100,7 +99,7 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
       output_(std::move(other.output_)),
       host_(std::move(other.host_)),
       port_(other.port_),
-      foreign_(other.foreign_) {}
+      may_end_by_signal_(other.may_end_by_signal_) {}
 
 ServerProcess::~ServerProcess() {
   if (pid_ < 0) return;
@@ -202,7 +201,8 @@ Outcome<void> ServerProcess::stop() {
   kill(pid_, SIGCONT);
   const auto status = wait_for_end(kStopLimit);
   if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
-  if (status && foreign_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM) return {};
+  if (status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)
+    return {};
   return std::unexpected(
       fmt::format("'{}' after SIGTERM: expected exit 0, {}", command_,
                   status ? how_it_ended(*status)

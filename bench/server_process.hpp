@@ -27,9 +27,12 @@ class ServerProcess {
   ~ServerProcess();
 
   /// Runs a foreign program that is told its port instead of printing it; waits at most 20 s until
-  /// it accepts a connection there. It may end by SIGTERM itself instead of with exit 0.
+  /// it accepts a connection there.
   static load::Outcome<ServerProcess> start_on(std::vector<std::string> argv, std::uint16_t port,
                                                std::optional<int> cpu);
+
+  /// Lets stop() accept that SIGTERM kills it; else it must handle the signal and exit with 0.
+  void allow_end_by_signal() { may_end_by_signal_ = true; }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const std::string& host() const { return host_; }
@@ -65,7 +68,7 @@ class ServerProcess {
   load::Fd output_;
   std::string host_;
   std::uint16_t port_ = 0;
-  bool foreign_ = false;
+  bool may_end_by_signal_ = false;
 };
 
 }  // namespace skysock::bench

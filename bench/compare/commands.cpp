@@ -11,7 +11,9 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
-constexpr Command kCommands[] = {{"--compare-peers", compare_peers_command}};
+constexpr Command kCommands[] = {{"--compare-peers", compare_peers_command},
+                                 {"--syscalls", syscalls_command},
+                                 {"--memory", memory_command}};
 
 }  // namespace
 

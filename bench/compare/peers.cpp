@@ -25,7 +25,8 @@ load::Outcome<Peer> parse(const std::string& text, const char* option, const cha
   if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
     return std::unexpected(fmt::format("{} '{}': expected '{}'", option, text, expected));
   }
-  return Peer{.name = text.substr(0, equals), .argv = shell(text.substr(equals + 1))};
+  return Peer{
+      .name = text.substr(0, equals), .argv = shell(text.substr(equals + 1)), .ours = false};
 }
 
 load::Outcome<std::uint16_t> free_port() {
@@ -102,6 +103,7 @@ load::Outcome<ServerProcess> start(const Peer& peer, std::optional<int> cpu) {
   auto server = peer.port == 0 ? ServerProcess::start(peer.argv, cpu)
                                : ServerProcess::start_on(peer.argv, peer.port, cpu);
   if (!server) return std::unexpected(fmt::format("server {}: {}", peer.name, server.error()));
+  if (!peer.ours) server->allow_end_by_signal();
   return server;
 }
 

@@ -15,7 +15,8 @@ struct Peer {
   std::string name;
   std::vector<std::string> argv;
   std::uint16_t port =
-      0;  ///< Given to a foreign program by "{port}"; 0: the program prints its own.
+      0;             ///< Given to a foreign program by "{port}"; 0: the program prints its own.
+  bool ours = true;  ///< Its end is checked too: exit 0 after SIGTERM.
 };
 
 /// The name of the server that all others are divided by; always the first of a comparison.
