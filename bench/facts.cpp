@@ -44,23 +44,24 @@ std::string cpu_text(std::optional<int> cpu) { return cpu ? std::to_string(*cpu)
 
 }  // namespace
 
-void add_context() {
+std::vector<std::pair<std::string, std::string>> facts() {
   const Settings& set = settings();
-  const Placement& placement = set.placement;
-  const auto add = [](const char* key, const std::string& value) {
-    benchmark::AddCustomContext(key, value);
-  };
-  add("placement", placement.name);
-  add("server_cpu", cpu_text(placement.server_cpu));
-  add("load_cpu", cpu_text(placement.load_cpu));
-  add("tuning", tuning_text(*parse_tuning(set.tuning)));
-  add("compiler", __VERSION__);
-  add("flags", SKYSOCK_BUILD_FLAGS);
-  add("git", first_line(fmt::format("git -C '{}' describe --always --dirty --abbrev=40 --exclude "
-                                    "'*' 2>/dev/null",
-                                    set.source_dir)));
-  add("kernel", kernel());
-  add("cpu", cpu_model());
+  const std::string describe =
+      fmt::format("git -C '{}' describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null",
+                  set.source_dir);
+  return {{"placement", set.placement.name},
+          {"server_cpu", cpu_text(set.placement.server_cpu)},
+          {"load_cpu", cpu_text(set.placement.load_cpu)},
+          {"tuning", tuning_text(*parse_tuning(set.tuning))},
+          {"compiler", __VERSION__},
+          {"flags", SKYSOCK_BUILD_FLAGS},
+          {"git", first_line(describe)},
+          {"kernel", kernel()},
+          {"cpu", cpu_model()}};
+}
+
+void add_context() {
+  for (const auto& [name, value] : facts()) benchmark::AddCustomContext(name, value);
 }
 
 }  // namespace skysock::bench

@@ -15,6 +15,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 namespace skysock::bench {
@@ -58,6 +59,22 @@ std::string how_it_ended(int status) {
 }  // namespace
 
 Outcome<ServerProcess> ServerProcess::start(std::vector<std::string> argv, std::optional<int> cpu) {
+  auto server = launch(std::move(argv), cpu);
+  if (!server) return server;
+  if (auto done = server->read_listening_line(); !done) return std::unexpected(done.error());
+  return server;
+}
+
+Outcome<ServerProcess> ServerProcess::start_on(std::vector<std::string> argv, std::uint16_t port,
+                                               std::optional<int> cpu) {
+  auto server = launch(std::move(argv), cpu);
+  if (!server) return server;
+  if (auto done = server->wait_until_it_accepts(port); !done) return std::unexpected(done.error());
+  return server;
+}
+
+Outcome<ServerProcess> ServerProcess::launch(std::vector<std::string> argv,
+                                             std::optional<int> cpu) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     return std::unexpected(fmt::format("pipe2: {}", std::strerror(errno)));
@@ -73,7 +90,6 @@ Outcome<ServerProcess> ServerProcess::start(std::vector<std::string> argv, std::
   if (pid == 0) become(pointers.data(), input.get(), cpu, self);
   ServerProcess server(fmt::format("{}", fmt::join(argv, " ")), pid, std::move(output));
   input = Fd();  // Closed here, so that the server's end is the end of its output.
-  if (auto done = server.read_listening_line(); !done) return std::unexpected(done.error());
   return server;
 }
 
@@ -82,7 +98,8 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
       pid_(std::exchange(other.pid_, -1)),
       output_(std::move(other.output_)),
       host_(std::move(other.host_)),
-      port_(other.port_) {}
+      port_(other.port_),
+      may_end_by_signal_(other.may_end_by_signal_) {}
 
 ServerProcess::~ServerProcess() {
   if (pid_ < 0) return;
@@ -113,6 +130,51 @@ Outcome<void> ServerProcess::read_listening_line() {
                                      status ? ", " + how_it_ended(*status) : std::string()));
 }
 
+Outcome<void> ServerProcess::wait_until_it_accepts(std::uint16_t port) {
+  host_ = "127.0.0.1";
+  port_ = port;
+  const auto target = load::resolve(host_, port);
+  if (!target) return std::unexpected(target.error());
+  const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
+  while (std::chrono::steady_clock::now() < deadline) {
+    const auto fd = load::begin_connect(*target);
+    pollfd wanted{.fd = fd ? fd->get() : -1, .events = POLLOUT, .revents = 0};
+    const bool answered = fd && ::poll(&wanted, 1, 1'000) > 0;
+    if (answered && load::pending_error(fd->get()) == 0) return {};
+    if (const auto status = wait_for_end(milliseconds(20))) {
+      return std::unexpected(fmt::format("'{}': expected a server on {}, {}", command_,
+                                         target->text, how_it_ended(*status)));
+    }
+  }
+  return std::unexpected(fmt::format("'{}': no connection accepted on {} within {} ms", command_,
+                                     target->text, kStartLimit.count()));
+}
+
+Outcome<void> ServerProcess::change_state(int signal, int option, const char* expected) {
+  int status = 0;
+  kill(pid_, signal);
+  if (waitpid(pid_, &status, option) == pid_) {
+    if (WIFSTOPPED(status) || WIFCONTINUED(status)) return {};
+    pid_ = -1;
+    return std::unexpected(
+        fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(status)));
+  }
+  return std::unexpected(
+      fmt::format("'{}': waiting until it {}: {}", command_, expected, std::strerror(errno)));
+}
+
+Outcome<void> ServerProcess::pause() { return change_state(SIGSTOP, WUNTRACED, "stops"); }
+
+Outcome<void> ServerProcess::resume() { return change_state(SIGCONT, WCONTINUED, "goes on"); }
+
+bool ServerProcess::paused() const {
+  std::ifstream stat(fmt::format("/proc/{}/stat", pid_));
+  std::string text;
+  std::getline(stat, text);
+  const std::size_t end_of_name = text.rfind(") ");
+  return end_of_name != std::string::npos && text[end_of_name + 2] == 'T';
+}
+
 std::chrono::nanoseconds ServerProcess::cpu_time() const {
   clockid_t clock{};
   timespec time{};
@@ -136,8 +198,11 @@ Outcome<void> ServerProcess::stop() {
         fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(*early)));
   }
   kill(pid_, SIGTERM);
+  kill(pid_, SIGCONT);
   const auto status = wait_for_end(kStopLimit);
   if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
+  if (status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)
+    return {};
   return std::unexpected(
       fmt::format("'{}' after SIGTERM: expected exit 0, {}", command_,
                   status ? how_it_ended(*status)

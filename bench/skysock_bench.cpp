@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bench/compare/commands.hpp"
 #include "bench/facts.hpp"
 #include "bench/harness.hpp"
 #include "bench/settings.hpp"
@@ -18,7 +19,12 @@ namespace {
 enum ExitCode { kPassed = 0, kFailed = 1, kUsage = 2, kMeasuredNothing = 5 };
 
 constexpr const char* kFooter =
-    R"(All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
+    R"(Three commands have options of their own; add --help to each:
+  --compare-peers   CPU per operation of the servers as a ratio to plain epoll, interleaved
+  --syscalls        system calls per operation, by name
+  --memory          memory per idle connection
+
+All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
   --benchmark_filter=REGEX       run what matches; a leading '-': what does not match
   --benchmark_min_time=SECONDS   timed seconds per benchmark (a number without 's'; default 0.3)
   --benchmark_repetitions=N      run each N times and report mean, median and deviation
@@ -102,6 +108,7 @@ int run_all() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const auto code = bench::compare::run_command(argc, argv)) return *code;
   CLI::App app("Measures skysock's servers beside a plain epoll server, over loopback sockets.",
                "skysock-bench");
   Options options;

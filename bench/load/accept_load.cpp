@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "bench/load/pattern.hpp"
 
@@ -45,23 +46,44 @@ Outcome<AcceptLoad> AcceptLoad::open(AcceptOptions options) {
 Outcome<std::chrono::nanoseconds> AcceptLoad::run(std::uint64_t operations) {
   const auto start = steady_clock::now();
   end_ = begun_ + operations;
-  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
-    if (auto done = begin(index); !done) return std::unexpected(done.error());
-  }
-  while (completed_ < end_) {
-    auto events = poll_.wait(start + options_.deadline);
-    if (!events) return std::unexpected(events.error());
-    if (events->empty()) {
-      return std::unexpected(fmt::format("{}: {} of {} connections were served within {} ms",
-                                         target_.text, operations - (end_ - completed_), operations,
-                                         options_.deadline.count()));
-    }
-    for (const epoll_event& event : *events) {
-      if (auto done = serve(event.data.u64, event.events); !done)
-        return std::unexpected(done.error());
-    }
+  if (auto done = drive(kNever, start + options_.deadline); !done) {
+    return std::unexpected(done.error());
   }
   return steady_clock::now() - start;
+}
+
+Outcome<Work> AcceptLoad::run_for(std::chrono::nanoseconds duration) {
+  const auto start = steady_clock::now();
+  const std::uint64_t begun_before = begun_;
+  end_ = std::numeric_limits<std::uint64_t>::max();
+  if (auto done = drive(start + duration, start + duration + options_.deadline); !done) {
+    return std::unexpected(done.error());
+  }
+  return Work{begun_ - begun_before, steady_clock::now() - start};
+}
+
+Outcome<void> AcceptLoad::drive(Deadline last_begin, Deadline deadline) {
+  const std::uint64_t begun_before = begun_;
+  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
+    if (auto done = begin(index); !done) return done;
+  }
+  while (completed_ < begun_) {
+    auto events = poll_.wait(deadline);
+    if (!events) return std::unexpected(events.error());
+    if (events->empty()) return std::unexpected(late(begun_before));
+    if (last_begin != kNever && steady_clock::now() >= last_begin) end_ = begun_;
+    for (const epoll_event& event : *events) {
+      if (auto done = serve(event.data.u64, event.events); !done) return done;
+    }
+  }
+  return {};
+}
+
+std::string AcceptLoad::late(std::uint64_t begun_before) const {
+  const bool counted = end_ != std::numeric_limits<std::uint64_t>::max();
+  return fmt::format("{}: {} of {} connections were served within {} ms", target_.text,
+                     completed_ - begun_before, (counted ? end_ : begun_) - begun_before,
+                     options_.deadline.count());
 }
 
 unsigned AcceptLoad::source() const {
@@ -72,8 +94,12 @@ unsigned AcceptLoad::source() const {
 Outcome<void> AcceptLoad::begin(std::size_t index) {
   auto fd = begin_connect(target_, source());
   if (!fd) return std::unexpected(fmt::format("connection {}: {}", begun_, fd.error()));
-  connections_[index] = Connection{std::move(*fd), begun_++, false};
-  return poll_.add(connections_[index].fd.get(), index);
+  Connection& connection = connections_[index];
+  connection = Connection{std::move(*fd), begun_++, false};
+  // On loopback the kernel has usually connected already, and a round of epoll is saved.
+  if (auto sent = send(connection); !sent) return sent;
+  const std::uint32_t interest = connection.sent ? EPOLLIN : EPOLLIN | EPOLLOUT;
+  return poll_.add(connection.fd.get(), index, interest);
 }
 
 Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
@@ -96,12 +122,12 @@ Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
 }
 
 Outcome<void> AcceptLoad::send(Connection& connection) {
-  std::byte byte{};
-  fill_pattern(key_of(options_, connection.operation), 0, std::span(&byte, 1));
-  // One byte always fits the empty socket buffer, so EAGAIN would be an error too.
-  if (::send(connection.fd.get(), &byte, 1, MSG_NOSIGNAL) != 1) {
-    return std::unexpected(
-        fmt::format("connection {}: send: {}", connection.operation, errno_text(errno)));
+  const auto byte = pattern_bytes(key_of(options_, connection.operation), 0, 1);
+  // One byte always fits the buffer of a connected socket.
+  if (::send(connection.fd.get(), byte.data(), 1, MSG_NOSIGNAL) != 1) {
+    if (errno == EAGAIN) return {};  // Not connected yet: EPOLLOUT will come.
+    return std::unexpected(fmt::format("connection {} to {}: send: {}", connection.operation,
+                                       target_.text, errno_text(errno)));
   }
   connection.sent = true;
   return {};

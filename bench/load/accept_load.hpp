@@ -8,6 +8,7 @@
 
 #include "bench/load/outcome.hpp"
 #include "bench/load/socket.hpp"
+#include "bench/load/work.hpp"
 
 namespace skysock::load {
 
@@ -31,6 +32,10 @@ class AcceptLoad {
   /// after.
   [[nodiscard]] Outcome<std::chrono::nanoseconds> run(std::uint64_t operations);
 
+  /// Begins connections until `duration` has passed, then waits for the last ones. No connection is
+  /// open before or after.
+  [[nodiscard]] Outcome<Work> run_for(std::chrono::nanoseconds duration);
+
  private:
   struct Connection {
     Fd fd;
@@ -40,6 +45,13 @@ class AcceptLoad {
 
   AcceptLoad(AcceptOptions options, Target target, EdgePoll poll);
 
+  using Deadline = std::chrono::steady_clock::time_point;
+  static constexpr Deadline kNever = Deadline::max();
+
+  /// Makes connections until `end_` are begun or `last_begin` has passed.
+  [[nodiscard]] Outcome<void> drive(Deadline last_begin, Deadline deadline);
+  /// Says how far the run came that began after `begun_before` connections.
+  [[nodiscard]] std::string late(std::uint64_t begun_before) const;
   [[nodiscard]] unsigned source() const;
   [[nodiscard]] Outcome<void> begin(std::size_t index);
   [[nodiscard]] Outcome<void> serve(std::size_t index, std::uint32_t events);

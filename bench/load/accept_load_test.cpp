@@ -30,6 +30,28 @@ TEST(AcceptLoad, FewerOperationsThanInFlightAreDone) {
   EXPECT_TRUE(load->run(3));
 }
 
+TEST(AcceptLoad, TimedRunsServeEveryConnectionTheyBegan) {
+  const TinyEcho server;
+  auto load = AcceptLoad::open({.port = server.port(), .in_flight = 4});
+  ASSERT_TRUE(load) << load.error();
+  for (int slice = 0; slice < 3; ++slice) {
+    const auto work = load->run_for(std::chrono::milliseconds(20));
+    ASSERT_TRUE(work) << work.error();
+    EXPECT_GE(work->operations, 4U);
+    EXPECT_TRUE(load->run(5));
+  }
+}
+
+TEST(AcceptLoad, ATimedRunAgainstASilentServerMeetsTheDeadline) {
+  const TinyEcho server({.flaw = Flaw::silent});
+  auto load = AcceptLoad::open(
+      {.port = server.port(), .in_flight = 2, .deadline = std::chrono::milliseconds(50)});
+  ASSERT_TRUE(load) << load.error();
+  const auto work = load->run_for(std::chrono::milliseconds(1));
+  ASSERT_FALSE(work);
+  EXPECT_THAT(work.error(), HasSubstr("0 of 2 connections were served"));
+}
+
 TEST(AcceptLoad, ASilentServerMeetsTheDeadline) {
   const TinyEcho server({.flaw = Flaw::silent});
   auto load = AcceptLoad::open(

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "bench/load/pattern.hpp"
 
@@ -18,6 +19,9 @@ constexpr std::size_t kBufferBytes = 65'536;
 // A group fits the shortest accept queue in use (skynet's is 32): one SYN too many costs a second
 // of retransmission.
 constexpr std::size_t kConnectGroup = 16;
+
+// The kernel finds a free local port quickly while most of one address's 28,000 are free.
+constexpr std::size_t kConnectionsPerSource = 4096;
 
 }  // namespace
 
@@ -49,13 +53,18 @@ Outcome<EchoLoad> EchoLoad::open(EchoOptions options) {
 Outcome<void> EchoLoad::connect_group(std::size_t first, std::size_t count, Deadline deadline) {
   unfinished_ = count;
   for (std::size_t index = first; index < first + count; ++index) {
-    auto fd = begin_connect(target_);
+    auto fd = begin_connect(target_, source(index));
     if (!fd) return std::unexpected(fmt::format("connection {}: {}", index, fd.error()));
     connections_[index].fd = std::move(*fd);
     connections_[index].messages_left = 1;
     if (auto added = poll_.add(connections_[index].fd.get(), index); !added) return added;
   }
   return drive(deadline);  // The first EPOLLOUT, when connected, sends the first message.
+}
+
+unsigned EchoLoad::source(std::size_t index) const {
+  if (!target_.is_loopback_v4()) return 0;
+  return static_cast<unsigned>(index / kConnectionsPerSource);
 }
 
 Outcome<std::chrono::nanoseconds> EchoLoad::run(std::uint64_t operations) {
@@ -73,11 +82,46 @@ Outcome<std::chrono::nanoseconds> EchoLoad::run(std::uint64_t operations) {
   return steady_clock::now() - begin;
 }
 
+Outcome<Work> EchoLoad::run_for(std::chrono::nanoseconds duration) {
+  const auto begin = steady_clock::now();
+  const std::uint64_t done_before = messages_done_;
+  unfinished_ = connections_.size();
+  last_send_ = begin + duration;
+  ending_ = false;
+  for (Connection& connection : connections_) {
+    connection.messages_left = std::numeric_limits<std::uint64_t>::max();
+  }
+  for (std::size_t index = 0; index < connections_.size(); ++index) {
+    if (auto sent = send(index); !sent) return std::unexpected(sent.error());
+  }
+  if (auto done = drive(last_send_ + options_.deadline); !done) {
+    return std::unexpected(done.error());
+  }
+  last_send_ = kNever;
+  ending_ = false;
+  return Work{messages_done_ - done_before, steady_clock::now() - begin};
+}
+
+Outcome<void> EchoLoad::hold_for(std::chrono::nanoseconds duration) {
+  const auto end = steady_clock::now() + duration;
+  while (true) {
+    auto events = poll_.wait(end);
+    if (!events) return std::unexpected(events.error());
+    if (events->empty()) return {};
+    for (const epoll_event& event : *events) {
+      // Room to write is no news of the server.
+      if ((event.events & ~std::uint32_t{EPOLLOUT}) == 0) continue;
+      if (auto served = serve(event.data.u64, event.events); !served) return served;
+    }
+  }
+}
+
 Outcome<void> EchoLoad::drive(Deadline deadline) {
   while (unfinished_ > 0) {
     auto events = poll_.wait(deadline);
     if (!events) return std::unexpected(events.error());
     if (events->empty()) return std::unexpected(late());
+    if (last_send_ != kNever) ending_ = steady_clock::now() >= last_send_;
     for (const epoll_event& event : *events) {
       if (auto served = serve(event.data.u64, event.events); !served) return served;
     }
@@ -101,8 +145,8 @@ Outcome<void> EchoLoad::send(std::size_t index) {
   Connection& connection = connections_[index];
   while (connection.messages_left > 0 && connection.sent < options_.bytes) {
     const auto part =
-        std::span(buffer_).first(std::min(kBufferBytes, options_.bytes - connection.sent));
-    fill_pattern({options_.seed, index, connection.messages_done}, connection.sent, part);
+        pattern_bytes({options_.seed, index, connection.messages_done}, connection.sent,
+                      std::min(kPatternPieceMax, options_.bytes - connection.sent));
     const ssize_t count = ::send(connection.fd.get(), part.data(), part.size(), MSG_NOSIGNAL);
     if (count < 0) {
       if (errno == EAGAIN) return {};
@@ -150,7 +194,9 @@ Outcome<void> EchoLoad::accept_bytes(std::size_t index, std::size_t count) {
   if (connection.received < options_.bytes) return {};
   connection.sent = connection.received = 0;
   ++connection.messages_done;
-  if (--connection.messages_left > 0) return send(index);
+  ++messages_done_;
+  connection.messages_left = ending_ ? 0 : connection.messages_left - 1;
+  if (connection.messages_left > 0) return send(index);
   --unfinished_;
   return {};
 }

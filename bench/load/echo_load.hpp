@@ -8,6 +8,7 @@
 
 #include "bench/load/outcome.hpp"
 #include "bench/load/socket.hpp"
+#include "bench/load/work.hpp"
 
 namespace skysock::load {
 
@@ -33,6 +34,13 @@ class EchoLoad {
   /// flight before or after.
   [[nodiscard]] Outcome<std::chrono::nanoseconds> run(std::uint64_t operations);
 
+  /// Keeps one message in flight on every connection until `duration` has passed, then waits for
+  /// the answers of those. Nothing is in flight before or after.
+  [[nodiscard]] Outcome<Work> run_for(std::chrono::nanoseconds duration);
+
+  /// Sends nothing for `duration`. Error: a connection was closed or received a byte meanwhile.
+  [[nodiscard]] Outcome<void> hold_for(std::chrono::nanoseconds duration);
+
  private:
   struct Connection {
     Fd fd;
@@ -42,9 +50,11 @@ class EchoLoad {
     std::size_t received = 0;
   };
   using Deadline = std::chrono::steady_clock::time_point;
+  static constexpr Deadline kNever = Deadline::max();
 
   EchoLoad(EchoOptions options, Target target, EdgePoll poll);
 
+  [[nodiscard]] unsigned source(std::size_t index) const;
   [[nodiscard]] Outcome<void> connect_group(std::size_t first, std::size_t count,
                                             Deadline deadline);
   [[nodiscard]] Outcome<void> drive(Deadline deadline);
@@ -59,7 +69,10 @@ class EchoLoad {
   EdgePoll poll_;
   std::vector<Connection> connections_;
   std::vector<std::byte> buffer_;
-  std::uint64_t unfinished_ = 0;  ///< Connections with messages left in this run.
+  std::uint64_t messages_done_ = 0;  ///< Since `open`.
+  Deadline last_send_ = kNever;      ///< No message is begun after it.
+  bool ending_ = false;              ///< `last_send_` has passed.
+  std::uint64_t unfinished_ = 0;     ///< Connections with messages left in this run.
 };
 
 /// Runs `operations` in `chunks` equal parts (the first ones take the rest); wall time of each.

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "bench/load/tiny_echo.hpp"
 
 namespace skysock::load {
@@ -48,6 +50,60 @@ TEST(EchoLoad, FewerOperationsThanConnectionsAreDone) {
   EXPECT_TRUE(load->run(3));
   EXPECT_TRUE(load->run(0));
   EXPECT_TRUE(load->run(7));
+}
+
+TEST(EchoLoad, ATimedRunEndsWithNothingInFlight) {
+  const TinyEcho server;
+  auto load = EchoLoad::open(options_for(server));
+  ASSERT_TRUE(load) << load.error();
+  for (int slice = 0; slice < 3; ++slice) {
+    const auto work = load->run_for(milliseconds(20));
+    ASSERT_TRUE(work) << work.error();
+    EXPECT_GE(work->operations, 5U);
+    EXPECT_GE(work->wall, milliseconds(20));
+    // A message still in flight would come back while nothing may.
+    EXPECT_TRUE(load->hold_for(milliseconds(5)));
+    EXPECT_TRUE(load->run(7));
+  }
+}
+
+TEST(EchoLoad, ATimedRunOfNoTimePassesOneMessageEach) {
+  const TinyEcho server;
+  auto load = EchoLoad::open(options_for(server));
+  ASSERT_TRUE(load) << load.error();
+  const auto work = load->run_for(milliseconds(0));
+  ASSERT_TRUE(work) << work.error();
+  EXPECT_EQ(work->operations, 5U);
+}
+
+TEST(EchoLoad, AWrongAnswerEndsATimedRun) {
+  const TinyEcho server({.flaw = Flaw::flip_byte});
+  auto load = EchoLoad::open(options_for(server));
+  ASSERT_TRUE(load) << load.error();
+  const auto work = load->run_for(milliseconds(10'000));
+  ASSERT_FALSE(work);
+  EXPECT_THAT(work.error(), HasSubstr("message 2, byte 63: expected 0x"));
+}
+
+TEST(EchoLoad, ASurplusByteIsSeenWhileHolding) {
+  const TinyEcho server({.flaw = Flaw::extra_byte, .flaw_at = 1});
+  EchoOptions options = options_for(server);
+  options.connections = 1;
+  auto load = EchoLoad::open(options);
+  // The byte comes with the answer or after it: then it is seen by what follows.
+  const auto held = load ? load->hold_for(milliseconds(10'000)) : std::unexpected(load.error());
+  ASSERT_FALSE(held);
+  EXPECT_THAT(held.error(), HasSubstr("bytes came back"));
+}
+
+TEST(EchoLoad, ACloseIsSeenWhileHolding) {
+  auto server = std::make_unique<TinyEcho>();
+  auto load = EchoLoad::open(options_for(*server));
+  ASSERT_TRUE(load) << load.error();
+  server.reset();
+  const auto held = load->hold_for(milliseconds(10'000));
+  ASSERT_FALSE(held);
+  EXPECT_THAT(held.error(), HasSubstr("the server closed"));
 }
 
 TEST(EchoLoad, MessagesLargerThanAnySocketBufferPass) {

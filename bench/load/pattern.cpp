@@ -1,48 +1,55 @@
 #include "bench/load/pattern.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <vector>
 
+#include "core/base/check.hpp"
 #include "core/base/prng.hpp"
 
 namespace skysock::load {
 namespace {
 
-constexpr std::size_t kWord = sizeof(std::uint64_t);
+std::vector<std::byte> make_table() {
+  std::vector<std::byte> table(kPatternPeriod + kPatternPieceMax);
+  for (std::size_t at = 0; at < table.size(); ++at) {
+    table[at] = static_cast<std::byte>(mix64(at % kPatternPeriod));
+  }
+  return table;
+}
 
-std::uint64_t base_of(const MessageKey& key) {
-  return mix64(mix64(mix64(key.seed) + key.connection) + key.message);
+std::uint64_t place_of(const MessageKey& key) {
+  return mix64(mix64(mix64(key.seed) + key.connection) + key.message) % kPatternPeriod;
 }
 
 }  // namespace
 
+std::span<const std::byte> pattern_bytes(const MessageKey& key, std::size_t offset,
+                                         std::size_t size) {
+  static const std::vector<std::byte> table = make_table();
+  SKYSOCK_CHECK(size <= kPatternPieceMax);
+  return std::span(table).subspan((place_of(key) + offset) % kPatternPeriod, size);
+}
+
 void fill_pattern(const MessageKey& key, std::size_t offset, std::span<std::byte> into) {
-  const std::uint64_t base = base_of(key);
   while (!into.empty()) {
-    const std::uint64_t word = mix64(base + offset / kWord);
-    std::array<std::byte, kWord> bytes{};
-    std::memcpy(bytes.data(), &word, kWord);
-    const std::size_t skip = offset % kWord;
-    const std::size_t count = std::min(kWord - skip, into.size());
-    std::memcpy(into.data(), bytes.data() + skip, count);
-    into = into.subspan(count);
-    offset += count;
+    const auto piece = pattern_bytes(key, offset, std::min(into.size(), kPatternPieceMax));
+    std::memcpy(into.data(), piece.data(), piece.size());
+    into = into.subspan(piece.size());
+    offset += piece.size();
   }
 }
 
 std::optional<Mismatch> find_mismatch(const MessageKey& key, std::size_t offset,
                                       std::span<const std::byte> received) {
-  std::array<std::byte, 4096> expected;  // NOLINT: filled before it is read, and hot.
   while (!received.empty()) {
-    const std::size_t count = std::min(expected.size(), received.size());
-    fill_pattern(key, offset, std::span(expected).first(count));
-    const auto [want, got] = std::mismatch(
-        expected.begin(), expected.begin() + static_cast<long>(count), received.begin());
-    const auto at = static_cast<std::size_t>(want - expected.begin());
-    if (at != count) return Mismatch{offset + at, *want, *got};
-    received = received.subspan(count);
-    offset += count;
+    const auto want = pattern_bytes(key, offset, std::min(received.size(), kPatternPieceMax));
+    if (std::memcmp(want.data(), received.data(), want.size()) != 0) {
+      const auto [expected, got] = std::ranges::mismatch(want, received);
+      return Mismatch{offset + static_cast<std::size_t>(expected - want.begin()), *expected, *got};
+    }
+    received = received.subspan(want.size());
+    offset += want.size();
   }
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace skysock::load {
@@ -23,6 +24,24 @@ TEST(Pattern, CutAnywhereGivesTheSameBytes) {
     fill_pattern(key, 0, std::span(parts).first(cut));
     fill_pattern(key, cut, std::span(parts).subspan(cut));
     ASSERT_EQ(parts, whole) << "cut at " << cut;
+  }
+}
+
+TEST(Pattern, PiecesAreTheMessageAcrossTheEndOfAPeriod) {
+  const MessageKey key{7, 3, 11};
+  const auto whole = pattern(key, 3 * kPatternPeriod);
+  for (std::size_t offset = 0; offset + kPatternPieceMax <= whole.size(); offset += 9'973) {
+    const auto piece = pattern_bytes(key, offset, kPatternPieceMax);
+    ASSERT_TRUE(std::ranges::equal(piece, std::span(whole).subspan(offset, piece.size())));
+  }
+}
+
+TEST(Pattern, ABlockThatIsLostOrMovedIsSeen) {
+  const MessageKey key{7, 3, 11};
+  const auto whole = pattern(key, 8 * 65'536);
+  for (std::size_t block = 1; block <= 4 * 65'536; block *= 2) {
+    const auto shifted = std::span(whole).subspan(block, 4'096);
+    EXPECT_TRUE(find_mismatch(key, 0, shifted)) << "lost " << block << " bytes";
   }
 }
 

@@ -84,9 +84,9 @@ Outcome<EdgePoll> EdgePoll::open() {
   return EdgePoll(std::move(fd));
 }
 
-Outcome<void> EdgePoll::add(int fd, std::uint64_t data) const {
+Outcome<void> EdgePoll::add(int fd, std::uint64_t data, std::uint32_t interest) const {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLET;
+  event.events = interest | EPOLLET;
   event.data.u64 = data;
   if (epoll_ctl(fd_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return std::unexpected(fmt::format("epoll_ctl: {}", errno_text(errno)));

@@ -56,12 +56,13 @@ struct Target {
 /// The pending error of a socket whose connect ended, 0 when it is connected.
 int pending_error(int fd);
 
-/// An epoll instance, edge-triggered for reading and writing; `data` comes back with each event.
+/// An epoll instance, edge-triggered; `data` comes back with each event.
 class EdgePoll {
  public:
   [[nodiscard]] static Outcome<EdgePoll> open();
 
-  [[nodiscard]] Outcome<void> add(int fd, std::uint64_t data) const;
+  [[nodiscard]] Outcome<void> add(int fd, std::uint64_t data,
+                                  std::uint32_t interest = EPOLLIN | EPOLLOUT) const;
 
   /// Events, or none when `deadline` passed. Errors: epoll_wait failed.
   [[nodiscard]] Outcome<std::span<const epoll_event>> wait(

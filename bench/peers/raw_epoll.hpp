@@ -14,9 +14,10 @@
 namespace skysock::bench {
 
 enum class ServerMode : std::uint8_t {
-  echo,  ///< Every byte comes back; after the client's FIN the rest is sent, then the server
-         ///< closes.
-  sink,  ///< Counts and compares; reports as SinkTally says.
+  echo,    ///< Every byte comes back; after the client's FIN the rest is sent, then the server
+           ///< closes.
+  sink,    ///< Counts and compares; reports as SinkTally says.
+  source,  ///< Sends the endless stream_bytes() to every connection until the peer closes it.
 };
 
 /// A listening TCP socket with TCP_NODELAY; port 0: any free one. Error: names address and reason.

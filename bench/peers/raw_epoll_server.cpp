@@ -12,7 +12,10 @@ int main(int argc, char** argv) {
   CLI::App app("A plain level-triggered epoll server: the baseline of skysock's benchmarks.",
                "raw_epoll_server");
   bench::ServerOptions options;
-  bench::add_server_options(app, options);
+  bench::add_server_options(app, options,
+                            {{"echo", bench::ServerMode::echo},
+                             {"sink", bench::ServerMode::sink},
+                             {"source", bench::ServerMode::source}});
   if (const int code = bench::parse_command_line(app, argc, argv); code >= 0) return code;
 
   const sigset_t signals = bench::block_end_signals();

@@ -8,12 +8,14 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 
 #include "bench/load/accept_load.hpp"
 #include "bench/load/echo_load.hpp"
 #include "bench/load/pattern.hpp"
+#include "bench/stream/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {
@@ -109,6 +111,21 @@ TEST(RawEpoll, APartialWriteIsFinishedAndFollowedByTheEnd) {
   writer.join();
   EXPECT_EQ(received.size(), kBytes);
   EXPECT_FALSE(load::find_mismatch(key, 0, received));
+}
+
+TEST(RawEpoll, ASourceSendsItsStreamUntilThePeerCloses) {
+  const RawEpoll server(ServerMode::source);
+  for (int connection = 0; connection < 2; ++connection) {
+    const Fd client = connect_narrow(server.port());
+    std::vector<std::byte> part(10'000);
+    for (std::uint64_t received = 0; received < 1'000'000;) {
+      const ssize_t count = recv(client.get(), part.data(), part.size(), 0);
+      ASSERT_GT(count, 0);
+      const auto size = static_cast<std::size_t>(count);
+      ASSERT_TRUE(std::ranges::equal(std::span(part).first(size), stream_bytes(received, size)));
+      received += size;
+    }
+  }
 }
 
 TEST(RawEpoll, AResetEndsOnlyItsOwnConnection) {

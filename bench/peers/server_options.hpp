@@ -18,11 +18,23 @@ struct ServerOptions {
   std::uint16_t port = 0;
 };
 
-inline void add_server_options(CLI::App& app, ServerOptions& options) {
-  const std::map<std::string, ServerMode> modes = {{"echo", ServerMode::echo},
-                                                   {"sink", ServerMode::sink}};
-  app.add_option("--mode", options.mode, "echo: send everything back; sink: count and compare")
-      ->transform(CLI::Transformer(modes).description("echo|sink"))
+using ServerModes = std::map<std::string, ServerMode>;
+
+/// `modes`: what this program can do, by name.
+inline void add_server_options(CLI::App& app, ServerOptions& options, const ServerModes& modes) {
+  std::string names;
+  for (const auto& [name, mode] : modes) names += (names.empty() ? "" : "|") + name;
+  const auto choose = [&options, modes, names](const std::string& name) {
+    const auto found = modes.find(name);
+    if (found == modes.end()) {
+      throw CLI::ValidationError("--mode", "'" + name + "': expected " + names);
+    }
+    options.mode = found->second;
+  };
+  app.add_option_function<std::string>("--mode", choose,
+                                       "echo: send everything back; sink: count and compare; "
+                                       "source: send a stream until the peer closes")
+      ->type_name(names)
       ->default_str("echo");
   app.add_option("HOST", options.host, "address to listen on, e.g. 127.0.0.1")->required();
   app.add_option("PORT", options.port, "port to listen on; 0: any free one, see the printed line")

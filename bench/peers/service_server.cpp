@@ -122,7 +122,8 @@ int main(int argc, char** argv) {
                "service_server");
   bench::ServerOptions options;
   std::string tuning_argument;
-  bench::add_server_options(app, options);
+  bench::add_server_options(app, options,
+                            {{"echo", bench::ServerMode::echo}, {"sink", bench::ServerMode::sink}});
   app.add_option("--tuning", tuning_argument, "key=value,... of the runtime\n" + tuning_help());
   if (const int code = bench::parse_command_line(app, argc, argv); code >= 0) return code;
 

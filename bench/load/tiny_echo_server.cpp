@@ -1,5 +1,6 @@
-// A server for the tests of skysock-perf: echoes, or misbehaves as told. It prints the line that
-// every server of the suite prints. Usage: tiny_echo_server [--spin N] [--flaw NAME] [--mute |
+// A server for the tests of skysock-perf and skysock-bench: echoes, or misbehaves as told. It
+// prints the line that every server of the suite prints. Usage: tiny_echo_server [--spin N] [--flaw
+// NAME] [--mute |
 // --die]
 
 #include <fmt/format.h>

@@ -1,0 +1,117 @@
+#include "bench/compare/call_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace skysock::bench::compare {
+namespace {
+
+struct Budget {
+  const char* scenario;
+  double calls_per_operation;
+};
+
+// A plain epoll server needs 9.5, 2.01 and 3.0; the rest is what the chain of reactor, service and
+// socket server may add.
+constexpr Budget kBudgets[] = {
+    {"accept_echo1_close", 10.0}, {"echo_100x64B", 2.6}, {"echo_1x64B", 5.0}};
+
+// Below this a row is noise of attaching and detaching.
+constexpr double kShown = 0.0005;
+
+/// Every call any server made, the most frequent (in one server) first.
+std::vector<std::string> call_names(const CallTable& table) {
+  CallCounts most;
+  for (const auto& [server, counts] : table.servers) {
+    for (const auto& [name, calls] : counts) most[name] = std::max(most[name], calls);
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, calls] : most) {
+    if (static_cast<double>(calls) >= kShown * static_cast<double>(table.operations)) {
+      names.push_back(name);
+    }
+  }
+  std::ranges::sort(names, [&](const auto& one, const auto& other) {
+    return std::pair(most[other], one) < std::pair(most[one], other);
+  });
+  return names;
+}
+
+double per_operation(const CallTable& table, const CallCounts& counts, const std::string& name) {
+  const auto found = counts.find(name);
+  if (found == counts.end()) return 0;
+  return static_cast<double>(found->second) / static_cast<double>(table.operations);
+}
+
+std::string cell(double value) {
+  return value == 0 ? fmt::format(" {:>16}", ".") : fmt::format(" {:>16.3f}", value);
+}
+
+}  // namespace
+
+std::optional<double> budget_of(const std::string& scenario) {
+  const auto* found = std::ranges::find(kBudgets, scenario, &Budget::scenario);
+  if (found == std::end(kBudgets)) return std::nullopt;
+  return found->calls_per_operation;
+}
+
+double calls_per_operation(const CallCounts& counts, std::uint64_t operations) {
+  std::uint64_t all = 0;
+  for (const auto& [name, calls] : counts) all += calls;
+  return static_cast<double>(all) / static_cast<double>(operations);
+}
+
+bool is_over_budget(const CallTable& table) {
+  const auto budget = budget_of(table.scenario.name);
+  return budget && std::ranges::any_of(table.servers, [&](const auto& server) {
+           return server.first == kBudgetServer &&
+                  calls_per_operation(server.second, table.operations) > *budget;
+         });
+}
+
+std::string call_text(const CallTable& table) {
+  std::string text =
+      fmt::format("\n{}: calls per {}, {} {}s\n{:<18}", table.scenario.name,
+                  table.scenario.operation, table.operations, table.scenario.operation, "call");
+  for (const auto& [server, counts] : table.servers) text += fmt::format(" {:>16}", server);
+  text += '\n';
+  for (const std::string& name : call_names(table)) {
+    text += fmt::format("{:<18}", name);
+    for (const auto& [server, counts] : table.servers) {
+      text += cell(per_operation(table, counts, name));
+    }
+    text += '\n';
+  }
+  text += fmt::format("{:<18}", "total");
+  for (const auto& [server, counts] : table.servers) {
+    text += cell(calls_per_operation(counts, table.operations));
+  }
+  if (const auto budget = budget_of(table.scenario.name)) {
+    text += fmt::format("\nbudget of {}: {:.1f}{}", kBudgetServer, *budget,
+                        is_over_budget(table) ? ", it is ABOVE" : "");
+  }
+  return text + '\n';
+}
+
+nlohmann::ordered_json call_json(const CallTable& table) {
+  nlohmann::ordered_json json = {{"name", table.scenario.name},
+                                 {"operation", table.scenario.operation},
+                                 {"budget_calls_per_operation", nullptr},
+                                 {"servers", nlohmann::ordered_json::array()}};
+  if (const auto budget = budget_of(table.scenario.name)) {
+    json["budget_calls_per_operation"] = *budget;
+  }
+  for (const auto& [server, counts] : table.servers) {
+    nlohmann::ordered_json calls = nlohmann::ordered_json::object();
+    for (const auto& [name, count] : counts) calls[name] = count;
+    json["servers"].push_back(
+        {{"name", server},
+         {"calls_per_operation", calls_per_operation(counts, table.operations)},
+         {"calls", std::move(calls)}});
+  }
+  return json;
+}
+
+}  // namespace skysock::bench::compare

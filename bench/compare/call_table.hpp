@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/compare/scenario.hpp"
+#include "bench/compare/strace.hpp"
+
+namespace skysock::bench::compare {
+
+/// The server that the budgets are for: skysock whose reactor thread runs the services itself.
+inline constexpr const char* kBudgetServer = "skysock_workers0";
+
+/// System calls of several servers in one scenario.
+struct CallTable {
+  Scenario scenario;
+  std::uint64_t operations = 0;  ///< Of each server. Requires: > 0.
+  std::vector<std::pair<std::string, CallCounts>> servers;
+};
+
+/// Calls per operation that a server may make in a scenario, if it has a budget.
+std::optional<double> budget_of(const std::string& scenario);
+
+double calls_per_operation(const CallCounts& counts, std::uint64_t operations);
+
+/// Whether kBudgetServer is in the table and above the scenario's budget.
+bool is_over_budget(const CallTable& table);
+
+/// A table for people: a row per call, a column per server.
+std::string call_text(const CallTable& table);
+
+nlohmann::ordered_json call_json(const CallTable& table);
+
+}  // namespace skysock::bench::compare

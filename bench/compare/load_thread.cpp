@@ -1,0 +1,34 @@
+#include "bench/compare/load_thread.hpp"
+
+#include <sched.h>
+
+#include "core/base/check.hpp"
+
+namespace skysock::bench::compare {
+
+LoadThread::LoadThread() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+LoadThread::~LoadThread() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+void LoadThread::hand_over(std::move_only_function<void()> work) {
+  const std::scoped_lock lock(mutex_);
+  next_ = std::move(work);
+  changed_.notify_one();
+}
+
+void LoadThread::run(const std::stop_token& stop) {
+  SKYSOCK_CHECK(unshare(CLONE_FILES) == 0);
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return next_.has_value(); })) {
+    auto work = std::move(*next_);
+    next_.reset();
+    lock.unlock();
+    work();
+    lock.lock();
+  }
+}
+
+}  // namespace skysock::bench::compare

@@ -1,0 +1,93 @@
+#include "bench/compare/options.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+namespace skysock::bench::compare {
+namespace {
+
+// Listener, epoll, timers, pipes, standard descriptors: ten or so; a foreign server has some more.
+constexpr std::size_t kOtherDescriptors = 100;
+
+load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
+  std::vector<Peer> peers = default_peers(options.source_dir);
+  for (const std::string& text : options.server_texts) {
+    auto peer = parse_server(text);
+    if (!peer) return std::unexpected(peer.error());
+    peers.push_back(std::move(*peer));
+  }
+  for (const std::string& text : options.peer_texts) {
+    auto peer = parse_peer(text);
+    if (!peer) return std::unexpected(peer.error());
+    peers.push_back(std::move(*peer));
+  }
+  return choose_peers(std::move(peers), options.only);
+}
+
+}  // namespace
+
+const char* const kServerHelp =
+    "Servers: plain_epoll (raw_epoll_server, the baseline), skysock_workers0 and skysock_workers1\n"
+    "(service_server, a C++ echo service) and skysock_lua (skysock with lua/examples/echo.lua),\n"
+    "from the folder of this program; more with --server and --peer. Each is a process of its "
+    "own.\n"
+    "CPU time is that of this one process, with all its threads, not of its children.\n";
+
+void add_common_options(CLI::App& app, Options& options) {
+  options.source_dir = SKYSOCK_SOURCE_DIR;
+  app.add_option("--server", options.server_texts,
+                 "one more server, that prints 'listening on HOST:PORT'; repeatable")
+      ->type_name("NAME=COMMAND");
+  app.add_option("--peer", options.peer_texts,
+                 "one more server, that is told its port: {port} in COMMAND; repeatable")
+      ->type_name("NAME=COMMAND");
+  app.add_option("--only", options.only, "these servers, and plain_epoll")
+      ->type_name("NAME[,NAME...]");
+  app.add_option("--json", options.json, "write the results to this file as JSON")
+      ->type_name("FILE");
+  app.add_option("--placement", options.placement_name,
+                 "cross-cpu: servers on one CPU, load on another; same-cpu; free")
+      ->capture_default_str();
+  app.add_option("--source-dir", options.source_dir, "where lua/examples/echo.lua is found")
+      ->capture_default_str();
+}
+
+int complain(ExitCode code, const std::string& problem) {
+  fmt::print(stderr, "skysock-bench: {}\n{}", problem,
+             code == kUsage ? "Run with --help for more information.\n" : "");
+  return code;
+}
+
+int parse(CLI::App& app, Options& options, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kPassed : kUsage;
+  }
+  auto placement = place(options.placement_name);
+  if (!placement) return complain(kUsage, placement.error());
+  options.placement = *placement;
+  auto peers = peers_of(options);
+  if (!peers) return complain(kUsage, peers.error());
+  options.peers = std::move(*peers);
+  settings() = {
+      .placement = options.placement, .programs = own_folder(), .source_dir = options.source_dir};
+  if (const auto pinned = pin_load(options.placement); !pinned) {
+    return complain(kCannotRun, pinned.error());
+  }
+  return -1;
+}
+
+load::Outcome<void> allow_connections(std::size_t connections) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= connections + kOtherDescriptors) return {};
+  return std::unexpected(fmt::format(
+      "{} connections need {} open files per process, expected 'ulimit -n' to allow them, it is {}",
+      connections, connections + kOtherDescriptors, limit.rlim_cur));
+}
+
+}  // namespace skysock::bench::compare

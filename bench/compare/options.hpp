@@ -1,0 +1,55 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/compare/peers.hpp"
+#include "bench/compare/scenario.hpp"
+#include "bench/settings.hpp"
+
+namespace skysock::bench::compare {
+
+/// Every command of this folder ends with one of these; each --help says which mean what.
+enum ExitCode : std::uint8_t {
+  kPassed = 0,
+  kFailed = 1,  ///< A server failed or answered wrongly, or a file could not be written.
+  kUsage = 2,
+  kOverBudget = 3,  ///< A count is above its budget and --gate was given.
+  kCannotRun = 6,   ///< This machine lacks something: descriptors, or the right to trace.
+};
+
+/// What all commands let the user choose, first as words, then checked.
+struct Options {
+  bool command = false;  ///< The flag that chose the command.
+  std::string scenario_names;
+  std::string only;
+  std::vector<std::string> server_texts;
+  std::vector<std::string> peer_texts;
+  std::string json;
+  std::string placement_name = "cross-cpu";
+  std::string source_dir;  ///< Default: where this program was built.
+
+  std::vector<Peer> peers;
+  Placement placement;
+};
+
+/// Adds --server, --peer, --only, --json, --placement and --source-dir.
+void add_common_options(CLI::App& app, Options& options);
+
+/// Parses; returns the exit code when the command should end now, else -1. After -1 the checked
+/// part of `options` is filled, the calling thread is on the load's CPU, and settings() are final.
+int parse(CLI::App& app, Options& options, int argc, char** argv);
+
+/// Says what is wrong and returns `code`.
+int complain(ExitCode code, const std::string& problem);
+
+/// Raises the limit of open files as far as it goes. Error: fewer than `connections` and what a
+/// server needs beside them.
+load::Outcome<void> allow_connections(std::size_t connections);
+
+/// What --help says about the servers of every command.
+extern const char* const kServerHelp;
+
+}  // namespace skysock::bench::compare

@@ -1,0 +1,42 @@
+#pragma once
+
+// Which servers a comparison runs.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/load/outcome.hpp"
+#include "bench/server_process.hpp"
+
+namespace skysock::bench::compare {
+
+struct Peer {
+  std::string name;
+  std::vector<std::string> argv;
+  std::uint16_t port =
+      0;             ///< Given to a foreign program by "{port}"; 0: the program prints its own.
+  bool ours = true;  ///< Its end is checked too: exit 0 after SIGTERM.
+};
+
+/// The name of the server that all others are divided by; always the first of a comparison.
+inline constexpr const char* kBaseline = "plain_epoll";
+
+/// plain_epoll, skysock without and with a worker thread, skysock with a Lua service. They are
+/// found beside this program. `source_dir`: of lua/examples/echo.lua.
+std::vector<Peer> default_peers(const std::string& source_dir);
+
+/// From "name=command": a program that prints "listening on HOST:PORT". The shell splits `command`.
+/// Error: says what is missing.
+load::Outcome<Peer> parse_server(const std::string& text);
+
+/// From "name=command with {port}": each {port} becomes a free loopback port, and the server is
+/// ready when it accepts a connection there.
+load::Outcome<Peer> parse_peer(const std::string& text);
+
+/// The peers named in "NAME,NAME" and the baseline, in the order of `peers`; "" means all.
+load::Outcome<std::vector<Peer>> choose_peers(std::vector<Peer> peers, const std::string& names);
+
+load::Outcome<ServerProcess> start(const Peer& peer, std::optional<int> cpu);
+
+}  // namespace skysock::bench::compare

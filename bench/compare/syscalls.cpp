@@ -1,0 +1,170 @@
+// skysock-bench --syscalls: which system calls does each server make per operation? Leaves out what
+// a call costs, and calls that only happen when the server is faster than strace lets it be.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "bench/compare/call_table.hpp"
+#include "bench/compare/commands.hpp"
+#include "bench/compare/lane.hpp"
+#include "bench/compare/options.hpp"
+#include "bench/compare/progress.hpp"
+#include "bench/compare/record.hpp"
+#include "bench/compare/strace.hpp"
+
+namespace skysock::bench::compare {
+namespace {
+
+using load::Outcome;
+
+struct SyscallOptions : Options {
+  std::uint64_t operations = 5'000;
+  bool gate = false;
+  std::vector<Scenario> scenarios;
+};
+
+/// A run ends in one of two ways that differ in whose fault it is.
+struct Failure {
+  ExitCode code;
+  std::string text;
+};
+
+constexpr const char* kProcedure =
+    R"(
+Procedure: each server runs alone. Its load connects and makes as many operations as will be
+counted, unmeasured; then strace is attached to all threads, the operations are made, every answer
+checked, and strace is detached once the server is idle. Budgets are those of skysock without a
+worker thread; with one, futex and wake-up calls come on top. strace slows the server, so calls that
+depend on who is faster (epoll_wait at few connections, futex) may differ from an untraced run.
+
+Exit codes: 0 counted; 1 a server failed or answered wrongly; 2 wrong command line; 3 with --gate:
+skysock_workers0 is above a budget; 6 cannot run here: strace is missing or may not trace (as root
+or with kernel.yama.ptrace_scope=0 it may), too few open files, or --gate without skysock_workers0.
+
+Example: skysock-bench --syscalls --scenario echo_100x64B --json calls.json
+)";
+
+void add_options(CLI::App& app, SyscallOptions& options) {
+  app.add_flag("--syscalls", options.command, "this command");
+  options.scenario_names = "accept_echo1_close,echo_100x64B,echo_1x64B";
+  app.add_option("--scenario", options.scenario_names, "scenarios to count in")
+      ->type_name("NAME[,NAME...]")
+      ->capture_default_str();
+  app.add_option("--operations", options.operations, "operations to count, per server and scenario")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}))
+      ->capture_default_str();
+  app.add_flag("--gate", options.gate, "exit with 3 when skysock_workers0 is above a budget");
+  add_common_options(app, options);
+  app.footer("Scenarios:\n" + scenario_help() + "\n" + kServerHelp + kProcedure);
+}
+
+/// Returns when the process has used no CPU time for a while: it has done what follows an answer.
+void wait_until_idle(const ServerProcess& server) {
+  constexpr std::chrono::milliseconds kQuiet{20};
+  constexpr int kPatience = 250;  // 5 s: a server that polls is never idle.
+  auto before = server.cpu_time();
+  for (int look = 0; look < kPatience; ++look) {
+    std::this_thread::sleep_for(kQuiet);
+    const auto now = server.cpu_time();
+    if (now == before) return;
+    before = now;
+  }
+}
+
+std::expected<CallCounts, Failure> count(const SyscallOptions& options, const Peer& peer,
+                                         const Scenario& scenario) {
+  const auto failed = [](const std::string& text) {
+    return std::unexpected(Failure{kFailed, text});
+  };
+  auto lane = Lane::start(peer, scenario, options.placement.server_cpu);
+  if (!lane) return failed(lane.error());
+  if (auto warm = lane->run(options.operations); !warm) return failed(warm.error());
+  wait_until_idle(lane->server());
+  auto strace = Strace::attach(lane->server().pid());
+  if (!strace) return std::unexpected(Failure{kCannotRun, strace.error()});
+  const auto done = lane->run(options.operations);
+  wait_until_idle(lane->server());
+  auto counts = strace->detach();
+  if (!done) return failed(done.error());
+  if (!counts) return failed(counts.error());
+  if (counts->empty()) return failed(fmt::format("server {}: strace saw no call", peer.name));
+  if (auto finished = lane->finish(); !finished) return failed(finished.error());
+  return *counts;
+}
+
+std::expected<CallTable, Failure> count_all(const SyscallOptions& options, const Scenario& scenario,
+                                            Progress& progress) {
+  CallTable table{.scenario = scenario, .operations = options.operations};
+  for (const Peer& peer : options.peers) {
+    progress.announce(fmt::format("{}, {}", scenario.name, peer.name));
+    auto counts = count(options, peer, scenario);
+    if (!counts) return std::unexpected(counts.error());
+    table.servers.emplace_back(peer.name, std::move(*counts));
+    progress.step(fmt::format("{}, {}", scenario.name, peer.name));
+  }
+  return table;
+}
+
+int run(const SyscallOptions& options) {
+  nlohmann::ordered_json record = new_record("syscalls");
+  record["operations"] = options.operations;
+  record["scenarios"] = nlohmann::ordered_json::array();
+  Progress progress(options.scenarios.size() * options.peers.size(), "servers");
+  bool over = false;
+  for (const Scenario& scenario : options.scenarios) {
+    const auto table = count_all(options, scenario, progress);
+    progress.clear();
+    if (!table) return complain(table.error().code, table.error().text);
+    fmt::print("{}", call_text(*table));
+    std::fflush(stdout);
+    record["scenarios"].push_back(call_json(*table));
+    over = over || is_over_budget(*table);
+  }
+  if (auto written = write_record(record, options.json); !written) {
+    return complain(kFailed, written.error());
+  }
+  if (!options.gate || !over) return kPassed;
+  return complain(kOverBudget, fmt::format("{} is above a budget", kBudgetServer));
+}
+
+/// Checks what only this command needs; the exit code when it cannot go on, else -1.
+int prepare(SyscallOptions& options) {
+  auto scenarios = choose_scenarios(options.scenario_names);
+  if (!scenarios) return complain(kUsage, scenarios.error());
+  options.scenarios = std::move(*scenarios);
+  std::size_t connections = 0;
+  for (const Scenario& scenario : options.scenarios) {
+    connections = std::max(connections, scenario.connections);
+    if (scenario.kind == LoadKind::idle) {
+      return complain(kUsage, fmt::format("scenario '{}': expected one with operations to count",
+                                          scenario.name));
+    }
+  }
+  const bool has_budget_server =
+      std::ranges::find(options.peers, kBudgetServer, &Peer::name) != options.peers.end();
+  if (options.gate && !has_budget_server) {
+    return complain(kCannotRun, fmt::format("--gate: expected {} among the servers: this build's "
+                                            "runtime has no workers=0, or --only leaves it out",
+                                            kBudgetServer));
+  }
+  if (auto room = allow_connections(connections); !room) return complain(kCannotRun, room.error());
+  return -1;
+}
+
+}  // namespace
+
+int syscalls_command(int argc, char** argv) {
+  CLI::App app("Counts the system calls of several servers per operation, by name, with strace.",
+               "skysock-bench --syscalls");
+  SyscallOptions options;
+  add_options(app, options);
+  if (const int code = parse(app, options, argc, argv); code >= 0) return code;
+  if (const int code = prepare(options); code >= 0) return code;
+  return run(options);
+}
+
+}  // namespace skysock::bench::compare
