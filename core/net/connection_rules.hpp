@@ -346,7 +346,7 @@ struct Cell {
 
 using CellTable = std::array<std::array<Cell, kInputCount>, kStateCount>;
 
-constexpr CellTable kCells = [] {
+inline constexpr CellTable kCells = [] {
   CellTable cells{};
   for (const Row& row : kRows) {
     for (std::size_t state = 0; state < kStateCount; ++state) {
@@ -362,6 +362,13 @@ constexpr CellTable kCells = [] {
   }
   return cells;
 }();
+
+/// find_rule(), where it is looked up for every event.
+constexpr const Rule* rule_of(State state, Input input) {
+  const Cell& cell = kCells[index(state)][index(input)];
+  return cell.possible ? &cell.rule : nullptr;
+}
+constexpr const StateTraits& traits_of(State state) { return kTraits[index(state)]; }
 
 constexpr bool is_creating(State state) {
   return (kResolving | kConnecting | kCreatingDraining | in(State::reserved)).contains(state);

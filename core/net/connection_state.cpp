@@ -6,7 +6,7 @@
 
 namespace skysock {
 
-const StateTraits& traits(State state) { return kTraits[detail::index(state)]; }
+const StateTraits& traits(State state) { return detail::traits_of(state); }
 
 std::string_view to_text(State state) { return traits(state).name; }
 
@@ -145,8 +145,7 @@ std::string_view to_text(Act act) {
 }
 
 const Rule* find_rule(State state, Input input) {
-  const detail::Cell& cell = detail::kCells[detail::index(state)][detail::index(input)];
-  return cell.possible ? &cell.rule : nullptr;
+  return detail::rule_of(state, input);
 }
 
 std::string rules_as_markdown() {

@@ -367,16 +367,17 @@ void Reactor<Sys>::quiesce(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::close_softly(Connection& connection) {
   const SocketId id = connection.id;
-  if (traits(connection.state).flushes) {
+  if (detail::traits_of(connection.state).flushes) {
     quiesce(connection);
     flush(connection);
     if (connection.id != id) return;  // The last write was the end of it.
   }
   const State state = connection.state;
-  if (detail::holds_output(traits(state)) && pending(connection) > 0) {
+  if (detail::holds_output(detail::traits_of(state)) && pending(connection) > 0) {
     return step(connection, Input::close_pending);
   }
-  const bool linger = find_rule(state, Input::close_flushed) != nullptr && lingers(connection);
+  const bool linger =
+      detail::rule_of(state, Input::close_flushed) != nullptr && lingers(connection);
   step(connection, linger ? Input::close_flushed : Input::close_final);
 }
 
@@ -390,7 +391,7 @@ void Reactor<Sys>::command(const ClosePacket& packet) {
     close_softly(connection);
   } else {
     const SocketId id = connection.id;
-    if (traits(connection.state).flushes) {
+    if (detail::traits_of(connection.state).flushes) {
       quiesce(connection);
       flush(connection);
     }

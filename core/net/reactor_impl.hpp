@@ -115,7 +115,7 @@ typename Reactor<Sys>::Connection& Reactor<Sys>::find(SocketId id) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::step(Connection& connection, Input input, Details&& details) {
-  const Rule* rule = find_rule(connection.state, input);
+  const Rule* rule = detail::rule_of(connection.state, input);
   SKYSOCK_CHECK(rule != nullptr);
   if (rule->act == Act::own) connection.owner = details.requester;
   const SocketId id = connection.id;
@@ -156,7 +156,7 @@ void Reactor<Sys>::publish(const Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
   Published what = shared.seen();
   what.state = connection.state;
-  what.send = traits(connection.state).send;
+  what.send = detail::traits_of(connection.state).send;
   // A borrowed descriptor has no write(2) that is safe on any thread.
   const bool indirect = connection.protocol == Protocol::borrowed || tuning_.direct_write == 0;
   if (what.send == SendMode::direct && indirect) what.send = SendMode::queued;
@@ -167,7 +167,7 @@ void Reactor<Sys>::publish(const Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::start_deadline(const Connection& connection) {
   const std::uint32_t slot = slot_of(connection);
-  const Deadline kind = traits(connection.state).deadline;
+  const Deadline kind = detail::traits_of(connection.state).deadline;
   if (deadlines_.kind(slot) == kind) return;
   deadlines_.remove(slot);
   const std::int64_t limit_ms = limits_ms_[static_cast<std::size_t>(kind)];
@@ -372,8 +372,8 @@ void Reactor<Sys>::touch_interest(Connection& connection) {
 /// Brings the poller's registration in line with state and queue.
 template <Syscalls Sys>
 void Reactor<Sys>::update_interest(Connection& connection) {
-  const Watch watch = traits(connection.state).watch;
-  const bool output = traits(connection.state).flushes && !connection.queue_empty();
+  const Watch watch = detail::traits_of(connection.state).watch;
+  const bool output = detail::traits_of(connection.state).flushes && !connection.queue_empty();
   const Watch before = std::exchange(connection.watched, watch);
   if (connection.fd < 0) return;
   if (connection.always_ready) {
@@ -445,7 +445,7 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
     return step(connection, Input::create_failed, {.text = reason});
   }
   const std::int64_t limit_ms = connection.more().idle_timeout_ms;
-  if (limit_ms <= 0 || find_rule(connection.state, Input::read_failed) == nullptr) return;
+  if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
   SharedSlot& shared = shared_->slots.at(connection.id);
   shared.lock.lock([this] { sys_->yield_thread(); });
   const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;

@@ -14,7 +14,7 @@ void Reactor<Sys>::complete(const Ready& ready) {
     return counters_->stale_events.add();
   }
   const State state = connection.state;
-  const Watch watch = traits(state).watch;
+  const Watch watch = detail::traits_of(state).watch;
   PolledSocket socket{.id = ready.id,
                       .fd = connection.fd,
                       .watch = watch,
@@ -24,7 +24,7 @@ void Reactor<Sys>::complete(const Ready& ready) {
     on_io(connection, std::forward<decltype(io)>(io));
     // Services answer each read before the next, so that an answer is not behind a whole stream.
     if (sink_.run != nullptr) after_event();
-    return connection.id == ready.id && traits(connection.state).watch == watch;
+    return connection.id == ready.id && detail::traits_of(connection.state).watch == watch;
   });
   if (connection.id == ready.id && connection.always_ready) touch_interest(connection);
 }
@@ -139,7 +139,7 @@ void Reactor<Sys>::on_io(Connection& connection, Eof&&) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
-  if (traits(connection.state).watch == Watch::connect) {
+  if (detail::traits_of(connection.state).watch == Watch::connect) {
     connection.more().last_error = io.error;
     return connect_next(connection);
   }
@@ -156,7 +156,7 @@ void Reactor<Sys>::on_io(Connection& connection, DatagramError&& io) {
 template <Syscalls Sys>
 void Reactor<Sys>::on_io(Connection& connection, Writable&&) {
   // A one-shot registration is spent: the poller hears again what is wanted.
-  if (traits(connection.state).watch == Watch::output) touch_interest(connection);
+  if (detail::traits_of(connection.state).watch == Watch::output) touch_interest(connection);
   if (!connection.queue_empty()) flush(connection);
 }
 
@@ -198,7 +198,7 @@ bool Reactor<Sys>::take_remainder(Connection& connection) {
 /// Writes until nothing is queued or the kernel takes no more.
 template <Syscalls Sys>
 void Reactor<Sys>::flush(Connection& connection) {
-  if (!traits(connection.state).flushes || !take_remainder(connection)) return;
+  if (!detail::traits_of(connection.state).flushes || !take_remainder(connection)) return;
   if (connection.queue_empty()) return settle(connection);
   const SocketId id = connection.id;
   const bool alive =

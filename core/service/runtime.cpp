@@ -1,6 +1,7 @@
 #include "core/service/runtime.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,6 +97,7 @@ struct Runtime::Impl {
     }
     reactor_thread = std::thread([this] {
       host.adopt_thread();
+      unshare(CLONE_FILES);
       while (sockets->poll(-1)) {
       }
     });

@@ -18,11 +18,6 @@ Result<void> nothing_or_errno(int answer) {
   return {};
 }
 
-Result<std::size_t> count_or_errno(ssize_t answer) {
-  if (answer < 0) return last_errno();
-  return static_cast<std::size_t>(answer);
-}
-
 Result<int> fd_or_errno(int answer) {
   if (answer < 0) return last_errno();
   return answer;
@@ -86,10 +81,6 @@ Result<Endpoint> endpoint_by(Call call, int fd) {
 
 void LinuxSys::close(int fd) { ::close(fd); }
 
-Result<std::size_t> LinuxSys::read(int fd, std::span<std::byte> into) {
-  return count_or_errno(::read(fd, into.data(), into.size()));
-}
-
 Result<std::size_t> LinuxSys::write(int fd, std::span<const std::byte> from) {
   return count_or_errno(::write(fd, from.data(), from.size()));
 }
@@ -146,23 +137,11 @@ Result<void> LinuxSys::listen(int fd, int backlog) {
   return nothing_or_errno(::listen(fd, backlog));
 }
 
-Result<AcceptedSocket> LinuxSys::accept(int fd) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  auto* address = reinterpret_cast<sockaddr*>(&storage);
-  const int accepted = accept4(fd, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (accepted < 0) return last_errno();
-  return AcceptedSocket{.fd = accepted, .peer = Endpoint::from_sockaddr(address, length)};
-}
-
 Result<void> LinuxSys::connect(int fd, const Endpoint& endpoint) {
   return nothing_or_errno(::connect(fd, endpoint.data(), endpoint.size()));
 }
 
-Result<std::size_t> LinuxSys::send(int fd, std::span<const iovec> parts) {
-  if (parts.size() == 1) {
-    return count_or_errno(::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL));
-  }
+Result<std::size_t> LinuxSys::send_gathered(int fd, std::span<const iovec> parts) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());  // sendmsg(2) only reads it.
   message.msg_iovlen = parts.size();
@@ -238,12 +217,6 @@ Result<void> LinuxSys::epoll_modify(int epoll_fd, int fd, std::uint32_t interest
 
 Result<void> LinuxSys::epoll_remove(int epoll_fd, int fd) {
   return epoll_change(epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
-}
-
-Result<std::size_t> LinuxSys::epoll_wait(int epoll_fd, std::span<epoll_event> events,
-                                         int timeout_ms) {
-  return count_or_errno(
-      ::epoll_wait(epoll_fd, events.data(), static_cast<int>(events.size()), timeout_ms));
 }
 
 std::int64_t LinuxSys::now_ms() {
