@@ -40,6 +40,7 @@ Result<void> epoll_change(int epoll_fd, int operation, int fd, std::uint32_t int
   return nothing_or_errno(epoll_ctl(epoll_fd, operation, fd, &event));
 }
 
+/// A SOL_SOCKET option.
 Result<int> int_option(int fd, int option) {
   int value = 0;
   socklen_t length = sizeof value;
