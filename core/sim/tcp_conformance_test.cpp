@@ -258,18 +258,6 @@ TYPED_TEST(TcpConformance, NothingCanBeSentAndRead) {
   EXPECT_EQ(this->read(server), "EAGAIN");
 }
 
-/// Sends until the kernel takes no more; returns how much it took.
-template <typename Sys>
-std::size_t fill(Sys& sys, int fd) {
-  const std::string chunk(65'536, 'x');
-  const iovec part{.iov_base = const_cast<char*>(chunk.data()), .iov_len = chunk.size()};
-  for (std::size_t total = 0;;) {
-    const auto sent = sys.send(fd, {&part, 1});
-    if (!sent) return sent.error() == std::errc::resource_unavailable_try_again ? total : 0;
-    total += *sent;
-  }
-}
-
 TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
   const auto [client, server] = this->make_pair();
   const int set = this->own(this->sys.epoll_create());
@@ -277,7 +265,7 @@ TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
   // Linux may still move bytes from the send buffer to the peer: full is when it stays so.
   std::size_t sent = 0;
   do {
-    sent += fill(this->sys, client);
+    sent += this->fill(client);
   } while (this->wait_one(set, 20) != 0);
   EXPECT_EQ(this->drain(server, sent), sent);
   EXPECT_EQ(this->read(server), "EAGAIN");
@@ -286,7 +274,7 @@ TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
 
 TYPED_TEST(TcpConformance, WhatWasSentArrivesAfterTheSenderClosed) {
   const auto [client, server] = this->make_pair();
-  const std::size_t sent = fill(this->sys, client);
+  const std::size_t sent = this->fill(client);
   EXPECT_GT(sent, 0U);
   this->close(client);
   EXPECT_EQ(this->drain(server, sent), sent);

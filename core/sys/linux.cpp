@@ -172,7 +172,11 @@ Result<std::size_t> LinuxSys::send(int fd, std::span<const iovec> parts) {
 
 Result<void> LinuxSys::shutdown_write(int fd) { return nothing_or_errno(::shutdown(fd, SHUT_WR)); }
 
-Result<int> LinuxSys::take_socket_error(int fd) { return int_option(fd, SO_ERROR); }
+Result<int> LinuxSys::take_socket_error(int fd) {
+  const Result<int> error = int_option(fd, SO_ERROR);
+  if (error.value_or(0) != 0) drain_error_queue(fd);
+  return error;
+}
 
 Result<Endpoint> LinuxSys::local_endpoint(int fd) { return endpoint_by(::getsockname, fd); }
 
