@@ -1,6 +1,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -24,6 +26,20 @@ struct Traits<LinuxSys> {
   /// A moment in which the kernel may get on with its work.
   static void pass_time(LinuxSys&) { std::this_thread::yield(); }
   static void expect_clean(LinuxSys&) {}
+  /// A regular file, open at its start for reading and writing.
+  static Result<int> make_file(LinuxSys& sys, std::string_view contents) {
+    const int fd = memfd_create("conformance", MFD_CLOEXEC);
+    if (fd < 0) return last_errno();
+    const auto written = sys.write(fd, std::as_bytes(std::span(contents)));
+    EXPECT_EQ(written.value_or(0), contents.size());
+    EXPECT_EQ(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+  }
+  static std::string file_text(LinuxSys&, int fd) {
+    std::string text(1'000, '\0');
+    const ssize_t got = pread(fd, text.data(), text.size(), 0);
+    return text.substr(0, got < 0 ? 0 : static_cast<std::size_t>(got));
+  }
 };
 
 template <>
@@ -32,7 +48,12 @@ struct Traits<SimKernel> {
   static void expect_clean(SimKernel& sys) {
     EXPECT_EQ(sys.open_fds(), 0U);
     EXPECT_EQ(sys.bad_fd_calls(), 0U);
+    EXPECT_EQ(sys.blocked_calls(), 0U);
   }
+  static Result<int> make_file(SimKernel& sys, std::string_view contents) {
+    return sys.lend_file(contents);
+  }
+  static std::string file_text(SimKernel& sys, int fd) { return sys.file_contents(fd); }
 };
 
 using Kernels = testing::Types<LinuxSys, SimKernel>;
@@ -109,6 +130,27 @@ class KernelTest : public testing::Test {
 
   int make_socket() { return own(sys.stream_socket(AF_INET)); }
 
+  static Endpoint any(const char* host = "127.0.0.1") {
+    return Endpoint::from_numeric(host, 0).value();
+  }
+
+  Endpoint local(int fd) { return sys.local_endpoint(fd).value(); }
+
+  /// A UDP socket bound to a free port of `host`.
+  int make_datagrams(const char* host = "127.0.0.1") {
+    const int fd = own(sys.datagram_socket(any(host).family()));
+    EXPECT_EQ(outcome(sys.bind(fd, any(host))), "ok");
+    return fd;
+  }
+
+  /// An endpoint no UDP socket is bound to.
+  Endpoint nobody(const char* host = "127.0.0.1") {
+    const int fd = make_datagrams(host);
+    const Endpoint endpoint = local(fd);
+    close(fd);
+    return endpoint;
+  }
+
   int make_bound() {
     const int fd = make_socket();
     EXPECT_EQ(outcome(sys.bind(fd, Endpoint::from_numeric("127.0.0.1", 0).value())), "ok");
@@ -142,6 +184,9 @@ class KernelTest : public testing::Test {
     open_.push_back(accepted.fd);
     return accepted.fd;
   }
+
+  /// A connection accepted from a client of its own.
+  int accept_one() { return make_pair().server; }
 
   Pair make_pair() {
     const int listener = make_listener();
@@ -196,6 +241,37 @@ class KernelTest : public testing::Test {
   std::string write(int fd, std::string_view text) {
     const auto written = sys.write(fd, bytes_of(text));
     return written && *written != text.size() ? "cut" : outcome(written);
+  }
+
+  /// How many bytes were taken, or the errno's name.
+  std::string write_parts(int fd, std::vector<std::string> texts) {
+    std::vector<iovec> parts;
+    for (auto& text : texts) parts.push_back({.iov_base = text.data(), .iov_len = text.size()});
+    const auto written = sys.write_parts(fd, parts);
+    return written ? std::to_string(*written) : outcome(written);
+  }
+
+  std::string send_to(int fd, std::string_view text, const Endpoint& to) {
+    const auto sent = sys.send_to(fd, bytes_of(text), to);
+    return sent && *sent != text.size() ? "cut" : outcome(sent);
+  }
+
+  /// "text from endpoint", or the errno's name.
+  std::string receive_from(int fd) {
+    std::string text(100, '\0');
+    const auto got = sys.receive_from(fd, std::as_writable_bytes(std::span(text)));
+    return got ? text.substr(0, got->bytes) + " from " + got->from.text() : outcome(got);
+  }
+
+  /// Sends until the kernel takes no more; returns how much it took.
+  std::size_t fill(int fd) {
+    const std::string chunk(65'536, 'x');
+    const iovec part{.iov_base = const_cast<char*>(chunk.data()), .iov_len = chunk.size()};
+    for (std::size_t total = 0;;) {
+      const auto sent = sys.send(fd, {&part, 1});
+      if (!sent) return sent.error() == std::errc::resource_unavailable_try_again ? total : 0;
+      total += *sent;
+    }
   }
 
   /// SO_ERROR as the errno's name, "none" for 0.

@@ -15,8 +15,12 @@ enum class Call : std::uint8_t {
   close,
   read,
   write,
+  write_parts,
+  set_nonblocking,
   make_pipe,
   open_spare,
+  make_event,
+  signal_event,
   stream_socket,
   bind,
   listen,
@@ -27,8 +31,10 @@ enum class Call : std::uint8_t {
   take_socket_error,
   local_endpoint,
   peer_endpoint,
-  set_nodelay,
-  set_keepalive,
+  set_option,
+  datagram_socket,
+  send_to,
+  receive_from,
   epoll_create,
   epoll_add,
   epoll_modify,
@@ -42,9 +48,9 @@ class FaultPlan {
  public:
   /// Makes one later call of kind `call` fail with `errno_value`: the next one, or the one `after`
   /// calls behind it. A call that is already planned to fail passes this fault on to the one behind
-  /// it. Requires: not Call::close, which cannot fail.
+  /// it. Requires: not Call::close nor Call::signal_event, which cannot fail.
   void fail_next(Call call, int errno_value, std::uint64_t after) {
-    SKYSOCK_CHECK(call != Call::close && errno_value > 0);
+    SKYSOCK_CHECK(call != Call::close && call != Call::signal_event && errno_value > 0);
     std::uint64_t at = calls(call) + 1 + after;
     while (planned(call, at) != faults_.end()) ++at;
     faults_.push_back({.call = call, .at = at, .errno_value = errno_value});

@@ -1,8 +1,6 @@
-// Do LinuxSys and SimKernel give the same answers about descriptors, pipes and epoll? Every test
-// runs on both; tcp_conformance_test.cpp asks the same about connections. Left out: a full pipe,
-// where Linux blocks.
-
-#include <set>
+// Do LinuxSys and SimKernel give the same answers about descriptors, pipes, events and files? Every
+// test runs on both; the other *_conformance_test.cpp ask the same about sockets and epoll. Left
+// out: calls that block.
 
 #include "core/sim/conformance.hpp"
 
@@ -92,122 +90,93 @@ TYPED_TEST(PipeConformance, AFullPipeNobodyReadsIsNotWritable) {
   EXPECT_EQ(this->write(pipe.write_fd, "x"), "EPIPE");
 }
 
-// ---- Epoll
+TYPED_TEST(PipeConformance, PartsAreWrittenInOrder) {
+  const PipeEnds pipe = this->make_pipe();
+  EXPECT_EQ(this->write_parts(pipe.write_fd, {"one, ", "", "two"}), "8");
+  EXPECT_EQ(this->read(pipe.read_fd), "one, two");
+  EXPECT_EQ(this->write_parts(pipe.write_fd, {}), "0");
+  this->close(pipe.read_fd);
+  EXPECT_EQ(this->write_parts(pipe.write_fd, {"x"}), "EPIPE");
+}
+
+TYPED_TEST(PipeConformance, AFullPipeWithoutBlockingTakesWhatFits) {
+  const PipeEnds pipe = this->make_pipe();
+  EXPECT_EQ(outcome(this->sys.set_nonblocking(pipe.write_fd, true)), "ok");
+  EXPECT_EQ(this->write(pipe.write_fd, std::string(65'536, 'a')), "ok");
+  EXPECT_EQ(this->write(pipe.write_fd, "x"), "EAGAIN");
+  EXPECT_EQ(this->read(pipe.read_fd, 4'096).size(), 4'096U);
+  const std::string page(4'096, 'b');
+  EXPECT_EQ(this->write_parts(pipe.write_fd, {page, page}), "4096");
+  EXPECT_EQ(this->write_parts(pipe.write_fd, {page, page}), "EAGAIN");
+}
+
+TYPED_TEST(PipeConformance, BlockingIsSwitchedAndTheWayBackIsKnown) {
+  const PipeEnds pipe = this->make_pipe();
+  auto& kernel = this->sys;
+  EXPECT_TRUE(kernel.set_nonblocking(pipe.read_fd, true).value());
+  EXPECT_FALSE(kernel.set_nonblocking(pipe.write_fd, true).value());
+  EXPECT_TRUE(kernel.set_nonblocking(pipe.write_fd, false).value());
+  EXPECT_FALSE(kernel.set_nonblocking(pipe.write_fd, false).value());
+  EXPECT_TRUE(kernel.set_nonblocking(this->make_socket(), true).value());
+  EXPECT_TRUE(kernel.set_nonblocking(this->make_datagrams(), true).value());
+  EXPECT_TRUE(kernel.set_nonblocking(this->accept_one(), true).value());
+  EXPECT_TRUE(kernel.set_nonblocking(this->own(kernel.make_event()), true).value());
+}
+
+// ---- Events and files
 
 template <typename Sys>
-class EpollConformance : public KernelTest<Sys> {
- protected:
-  int set = -1;
-  void SetUp() override {
-    KernelTest<Sys>::SetUp();
-    set = this->own(this->sys.epoll_create());
-  }
-  std::string add(int fd, std::uint32_t interest, std::uint64_t data = 0) {
-    return outcome(this->sys.epoll_add(set, fd, interest, data));
-  }
-};
-TYPED_TEST_SUITE(EpollConformance, Kernels, KernelName);
+class FileConformance : public KernelTest<Sys> {};
+TYPED_TEST_SUITE(FileConformance, Kernels, KernelName);
 
-TYPED_TEST(EpollConformance, ADescriptorIsAddedOnce) {
-  const int fd = this->make_pipe().read_fd;
-  EXPECT_EQ(this->add(fd, EPOLLIN), "ok");
-  EXPECT_EQ(this->add(fd, EPOLLIN), "EEXIST");
+TYPED_TEST(FileConformance, AnEventCountsItsSignals) {
+  const int event = this->own(this->sys.make_event());
+  EXPECT_EQ(this->read(event), "EAGAIN");
+  EXPECT_TRUE(this->becomes(event, EPOLLOUT));
+  for (int signal = 0; signal < 3; ++signal) this->sys.signal_event(event);
+  EXPECT_TRUE(this->becomes(event, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(event, 7), "EINVAL");
+  EXPECT_EQ(this->read(event), std::string("\3\0\0\0\0\0\0\0", 8));
+  EXPECT_EQ(this->read(event), "EAGAIN");
 }
 
-TYPED_TEST(EpollConformance, OnlyAMemberIsChangedOrRemoved) {
-  const int fd = this->make_pipe().read_fd;
-  EXPECT_EQ(outcome(this->sys.epoll_modify(this->set, fd, EPOLLIN, 0)), "ENOENT");
-  EXPECT_EQ(outcome(this->sys.epoll_remove(this->set, fd)), "ENOENT");
+TYPED_TEST(FileConformance, AnEventIsSignalledByAWriteToo) {
+  const int event = this->own(this->sys.make_event());
+  const std::string two("\2\0\0\0\0\0\0\0", 8);
+  EXPECT_EQ(this->write(event, "short"), "EINVAL");
+  EXPECT_EQ(this->write(event, two), "ok");
+  this->sys.signal_event(event);
+  EXPECT_EQ(this->read(event), std::string("\3\0\0\0\0\0\0\0", 8));
+  EXPECT_EQ(this->write(event, std::string(8, '\xff')), "EINVAL");
+  const std::string most = "\xfe" + std::string(7, '\xff');
+  EXPECT_EQ(this->write(event, most), "ok");
+  EXPECT_TRUE(this->becomes(event, EPOLLIN));
+  EXPECT_EQ(this->write(event, two), "EAGAIN");
+  this->sys.signal_event(event);
+  EXPECT_EQ(this->read(event), most);
 }
 
-TYPED_TEST(EpollConformance, OnlyASetWatchesAndNeverItself) {
-  const int fd = this->make_pipe().read_fd;
-  epoll_event event{};
-  EXPECT_EQ(outcome(this->sys.epoll_add(fd, this->set, EPOLLIN, 0)), "EINVAL");
-  EXPECT_EQ(outcome(this->sys.epoll_wait(fd, {&event, 1}, 0)), "EINVAL");
-  EXPECT_EQ(this->add(this->set, EPOLLIN), "EINVAL");
-  EXPECT_EQ(outcome(this->sys.epoll_wait(this->set, {}, 0)), "EINVAL");
-  EXPECT_EQ(this->read(this->set), "EINVAL");
-  EXPECT_EQ(this->write(this->set, "x"), "EINVAL");
+TYPED_TEST(FileConformance, AnEventIsNoSocket) {
+  const int event = this->own(this->sys.make_event());
+  EXPECT_EQ(this->send(event, "12345678"), "ENOTSOCK");
+  EXPECT_EQ(this->receive_from(event), "ENOTSOCK");
+  EXPECT_EQ(this->send_to(event, "x", this->nobody()), "ENOTSOCK");
 }
 
-TYPED_TEST(EpollConformance, ReadinessIsReportedUntilItIsOver) {
-  const PipeEnds pipe = this->make_pipe();
-  EXPECT_EQ(this->add(pipe.read_fd, EPOLLIN), "ok");
-  EXPECT_EQ(this->write(pipe.write_fd, "x"), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 1000), EPOLLIN);
-  EXPECT_EQ(this->wait_one(this->set, 1000), EPOLLIN);
-  EXPECT_EQ(this->read(pipe.read_fd), "x");
-  EXPECT_EQ(this->wait_one(this->set, 0), 0U);
-}
-
-TYPED_TEST(EpollConformance, WhatIsReadyBeforeItIsAddedIsReported) {
-  const PipeEnds pipe = this->make_pipe();
-  EXPECT_EQ(this->write(pipe.write_fd, "x"), "ok");
-  EXPECT_EQ(this->add(pipe.read_fd, EPOLLIN), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 1000), EPOLLIN);
-}
-
-TYPED_TEST(EpollConformance, TheDataOfTheLastChangeComesBack) {
-  const int fd = this->make_pipe().write_fd;
-  EXPECT_EQ(this->add(fd, EPOLLOUT, 1), "ok");
-  const std::uint64_t data = 0xFEDC'BA98'7654'3210U;
-  EXPECT_EQ(outcome(this->sys.epoll_modify(this->set, fd, EPOLLOUT, data)), "ok");
-  epoll_event event{};
-  ASSERT_EQ(this->sys.epoll_wait(this->set, {&event, 1}, 1000).value(), 1U);
-  EXPECT_EQ(std::uint64_t{event.data.u64}, data);
-}
-
-TYPED_TEST(EpollConformance, AnErrorIsReportedUnasked) {
-  const PipeEnds pipe = this->make_pipe();
-  EXPECT_EQ(this->add(pipe.read_fd, 0), "ok");
-  EXPECT_EQ(this->write(pipe.write_fd, "x"), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 0), 0U);
-  this->close(pipe.write_fd);
-  EXPECT_EQ(this->wait_one(this->set, 1000), EPOLLHUP);
-}
-
-TYPED_TEST(EpollConformance, ARemovedDescriptorIsSilentAndMayComeBack) {
-  const int fd = this->make_pipe().write_fd;
-  EXPECT_EQ(this->add(fd, EPOLLOUT), "ok");
-  EXPECT_EQ(outcome(this->sys.epoll_remove(this->set, fd)), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 0), 0U);
-  EXPECT_EQ(this->add(fd, EPOLLOUT), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 1000), EPOLLOUT);
-}
-
-TYPED_TEST(EpollConformance, AClosedDescriptorLeavesTheSet) {
-  const PipeEnds pipe = this->make_pipe();
-  EXPECT_EQ(this->write(pipe.write_fd, "x"), "ok");
-  EXPECT_EQ(this->add(pipe.read_fd, EPOLLIN), "ok");
-  this->close(pipe.read_fd);
-  EXPECT_EQ(this->wait_one(this->set, 0), 0U);
-  // The number is free for another pipe, of which the set knows nothing.
-  const PipeEnds next = this->make_pipe();
-  ASSERT_EQ(next.read_fd, pipe.read_fd);
-  EXPECT_EQ(this->write(next.write_fd, "x"), "ok");
-  EXPECT_EQ(this->wait_one(this->set, 0), 0U);
-  EXPECT_EQ(this->add(next.read_fd, EPOLLIN), "ok");
-}
-
-TYPED_TEST(EpollConformance, ASmallArrayReportsEverybodyInTurn) {
-  constexpr std::uint64_t kMembers = 5;
-  for (std::uint64_t data = 0; data < kMembers; ++data) {
-    EXPECT_EQ(this->add(this->make_pipe().write_fd, EPOLLOUT, data), "ok");
-  }
-  std::multiset<std::uint64_t> seen;
-  for (std::uint64_t wait = 0; wait < kMembers; ++wait) {
-    std::array<epoll_event, 2> events{};
-    ASSERT_EQ(this->sys.epoll_wait(this->set, events, 1000).value(), 2U);
-    for (const epoll_event& event : events) seen.insert(std::uint64_t{event.data.u64});
-  }
-  for (std::uint64_t data = 0; data < kMembers; ++data) EXPECT_EQ(seen.count(data), 2U);
-}
-
-TYPED_TEST(EpollConformance, AWaitForNothingTakesItsTimeout) {
-  const std::int64_t before_ms = this->sys.now_ms();
-  EXPECT_EQ(this->wait_one(this->set, 20), 0U);
-  EXPECT_GE(this->sys.now_ms() - before_ms, 19);
+TYPED_TEST(FileConformance, ARegularFileIsReadToItsEndAndNotWatched) {
+  const int file = this->own(Traits<TypeParam>::make_file(this->sys, "contents"));
+  EXPECT_EQ(this->read(file, 3), "con");
+  EXPECT_EQ(this->read(file), "tents");
+  EXPECT_EQ(this->read(file), "(end)");
+  EXPECT_EQ(this->write_parts(file, {", ", "more"}), "6");
+  EXPECT_EQ(this->write(file, "!"), "ok");
+  EXPECT_EQ(this->read(file), "(end)");
+  EXPECT_EQ(Traits<TypeParam>::file_text(this->sys, file), "contents, more!");
+  const int set = this->own(this->sys.epoll_create());
+  EXPECT_EQ(outcome(this->sys.epoll_add(set, file, EPOLLIN, 0)), "EPERM");
+  EXPECT_EQ(outcome(this->sys.epoll_modify(set, file, EPOLLIN, 0)), "EPERM");
+  EXPECT_EQ(outcome(this->sys.epoll_remove(set, file)), "EPERM");
+  EXPECT_FALSE(this->sys.set_nonblocking(file, true).value());
 }
 
 }  // namespace

@@ -1,12 +1,19 @@
 #pragma once
 
+#include <array>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/sim/fault_plan.hpp"
 #include "core/sim/objects.hpp"
+#include "core/sim/sim_far_end.hpp"
 #include "core/sim/sim_peer.hpp"
+#include "core/sim/sim_resolver.hpp"
+#include "core/sim/sim_udp_peer.hpp"
 #include "core/sys/syscalls.hpp"
 
 namespace skysock {
@@ -16,6 +23,7 @@ struct SimOptions {
   int fd_limit = 1024;           ///< RLIMIT_NOFILE: every descriptor is below it.
   TcpBuffers buffers;            ///< Of both ends of connections made from now on.
   bool connect_at_once = false;  ///< connect() answers itself; else step() or epoll_wait() does.
+  std::size_t datagram_queue_bytes = 65'536;  ///< Of UDP sockets made from now on.
 };
 
 /// What a remote host does with a SYN to one of its endpoints.
@@ -30,13 +38,16 @@ enum class RemoteAnswer : std::uint8_t {
 /// give equal worlds. Single-threaded: it locks nothing.
 ///
 /// Where it has an answer, the answer is Linux's (kernel_conformance_test.cpp runs on both). Not
-/// modelled: edge-triggered and one-shot epoll, nested epoll sets, ENOMEM and the like (plan a
-/// fault), and a full pipe, where Linux blocks the writer and this kernel answers EAGAIN.
+/// modelled: EPOLLEXCLUSIVE, nested epoll sets, connected UDP sockets, IPv6 sockets that talk IPv4,
+/// ENOMEM and the like (plan a fault), and calls that block: where Linux would, this kernel answers
+/// EAGAIN.
 ///
 /// Misuse by the code under test: closing a descriptor that is not open fails a CHECK; any other
 /// call on one answers EBADF and counts in bad_fd_calls(), which a test expects to be 0.
 class SimKernel {
  public:
+  using Resolver = SimResolver;
+
   explicit SimKernel(SimOptions options = {}) : options_(options) {}
   SimKernel(const SimKernel&) = delete;
   SimKernel& operator=(const SimKernel&) = delete;
@@ -46,8 +57,12 @@ class SimKernel {
   void close(int fd);
   Result<std::size_t> read(int fd, std::span<std::byte> into);
   Result<std::size_t> write(int fd, std::span<const std::byte> from);
+  Result<std::size_t> write_parts(int fd, std::span<const iovec> parts);
+  Result<bool> set_nonblocking(int fd, bool on);
   Result<PipeEnds> make_pipe();
   Result<int> open_spare();
+  Result<int> make_event();
+  void signal_event(int fd);
 
   Result<int> stream_socket(int family);
   Result<void> bind(int fd, const Endpoint& endpoint);
@@ -59,8 +74,11 @@ class SimKernel {
   Result<int> take_socket_error(int fd);
   Result<Endpoint> local_endpoint(int fd);
   Result<Endpoint> peer_endpoint(int fd);
-  Result<void> set_nodelay(int fd, bool on);
-  Result<void> set_keepalive(int fd, bool on);
+  Result<void> set_option(int fd, SocketOption option, int value);
+
+  Result<int> datagram_socket(int family);
+  Result<std::size_t> send_to(int fd, std::span<const std::byte> from, const Endpoint& endpoint);
+  Result<ReceivedDatagram> receive_from(int fd, std::span<std::byte> into);
 
   Result<int> epoll_create();
   Result<void> epoll_add(int epoll_fd, int fd, std::uint32_t interest, std::uint64_t data);
@@ -72,6 +90,10 @@ class SimKernel {
   Result<std::size_t> epoll_wait(int epoll_fd, std::span<epoll_event> events, int timeout_ms);
 
   std::int64_t now_ms() { return now_ms_; }
+  /// Calls the hook of on_yield(). Without one nobody else can run: kYieldsMax in a row, without
+  /// any other call but now_ms(), are an endless loop and fail a CHECK.
+  void yield_thread();
+  static constexpr std::size_t kYieldsMax = 1'000;
 
   // ---- The world around the code under test
 
@@ -83,31 +105,73 @@ class SimKernel {
   /// The far end of the oldest connect that the remote host at `at` accepted and that was not taken
   /// yet.
   std::optional<SimPeer> take_remote(const Endpoint& at);
-  /// Lets the network answer the connects under way, in the order of connect().
+  /// The UDP endpoint `at` of a remote host. Requires: nobody has it.
+  [[nodiscard]] SimUdpPeer udp_peer(const Endpoint& at);
+
+  /// What the resolver answers; see SimNames.
+  void set_host(const std::string& name, std::vector<Endpoint> endpoints) {
+    names_.set_host(name, std::move(endpoints));
+  }
+  void set_host_error(const std::string& name, int eai_code) {
+    names_.set_host_error(name, eai_code);
+  }
+  /// Holds back the resolver's answers until it is called with false, or release_answers() lets
+  /// those go that were asked for until now.
+  void hold_answers(bool hold) { answers_held_ = hold; }
+  void release_answers() { names_.answer(); }
+  SimNames& names() { return names_; }
+
+  /// Lets the network answer the connects under way, in the order of connect(), and the resolver
+  /// its questions.
   void step();
+  void on_yield(std::function<void()> hook) { on_yield_ = std::move(hook); }
   void advance_ms(std::int64_t by_ms) { now_ms_ += by_ms; }
   /// May be changed at any time.
   SimOptions& options() { return options_; }
 
+  // ---- Descriptors the code under test did not make: blocking at first, as an inherited one.
+  // Requires, for each: a free descriptor.
+
+  std::pair<int, SimPipeEnd> lend_pipe_reader();
+  std::pair<int, SimPipeEnd> lend_pipe_writer();
+  /// A TCP connection that is established.
+  std::pair<int, SimPeer> lend_connection();
+  int lend_file(std::string_view contents);
+  /// Requires: fd is such a file.
+  [[nodiscard]] std::string file_contents(int fd);
+
   // ---- Faults and figures
 
-  /// See FaultPlan::fail_next(). A planned failure has no other effect.
+  /// See FaultPlan::fail_next(). A planned failure has no other effect, but that an EAGAIN is
+  /// followed by the edge it makes the code under test wait for.
   void fail_next(Call call, int errno_value, std::uint64_t after = 0) {
     faults_.fail_next(call, errno_value, after);
   }
-  /// The next send() takes at most `bytes`; 0 makes it answer EAGAIN. Several are met in order.
+  /// The next send() or write_parts() takes at most `bytes`; 0 makes it answer EAGAIN. Several are
+  /// met in order.
   void limit_next_send(std::size_t bytes) { send_limits_.push_back(bytes); }
   [[nodiscard]] std::uint64_t calls(Call call) const { return faults_.calls(call); }
   /// Planned failures that no call has met.
   [[nodiscard]] std::size_t faults_left() const { return faults_.faults_left(); }
 
+  /// The value last set, inherited by an accepted socket; nothing when never set.
+  [[nodiscard]] std::optional<int> option(int fd, SocketOption option);
+  [[nodiscard]] bool is_nonblocking(int fd);
   [[nodiscard]] std::size_t open_fds() const;
   [[nodiscard]] std::uint64_t bad_fd_calls() const { return bad_fd_calls_; }
+  /// Calls on a blocking descriptor that would have blocked the thread.
+  [[nodiscard]] std::uint64_t blocked_calls() const { return blocked_calls_; }
   /// The last epoll_wait() had nothing to report and no time-out: nothing happens any more unless
   /// a test makes it happen.
   [[nodiscard]] bool idle() const { return idle_; }
 
  private:
+  struct Descriptor {
+    Object object;
+    bool nonblocking = false;
+    std::array<std::optional<int>, kSocketOptionCount> options;
+  };
+
   struct Remote {
     RemoteAnswer answer = RemoteAnswer::refuse;
     std::deque<Stream> accepted;
@@ -115,40 +179,78 @@ class SimKernel {
 
   // Descriptors.
   Result<void> enter(Call call);
+  Object& object_at(int fd) { return descriptors_[static_cast<std::size_t>(fd)].object; }
   Object* find(int fd);
+  Descriptor& descriptor(int fd);
   Result<Object*> open(Call call, int fd);
   template <typename T>
   Result<T*> open_as(Call call, int fd, std::errc otherwise);
   Result<Stream*> open_stream(Call call, int fd, std::errc on_listener);
-  Result<void> open_socket(Call call, int fd);
   [[nodiscard]] std::optional<int> free_fd() const;
-  Result<int> install(Object object);
+  Result<int> install(Object object, bool nonblocking);
+  int lend(Object object);
+  void let_go(int fd, Object& object);
+
+  // Reading and writing.
+  Result<std::size_t> read_object(Object& object, std::span<std::byte> into);
+  Result<std::size_t> write_object(Object& object, std::span<const iovec> parts,
+                                   std::size_t limit = SIZE_MAX);
+  template <typename T>
+  Result<T> note_block(int fd, Result<T> result);
+  std::size_t take_send_limit(int fd);
 
   // Network.
   Listener* listener_at(const Endpoint& endpoint);
   [[nodiscard]] bool in_use(const Endpoint& endpoint);
   Endpoint local_of(int family, const char* v4_host, const char* v6_host);
   std::uint16_t free_port(const Endpoint& on);
+  Result<void> bind_datagrams(const Datagrams& socket, const Endpoint& endpoint);
+  void apply_option(Object& object, SocketOption option, int value);
   Stream establish(const Stream& from, const Endpoint& at);
   void answer_syn(const Stream& end);
 
   // Epoll.
   Result<EpollSet*> open_set(Call call, int epoll_fd, int fd, std::uint32_t interest);
+  EpollSet::Interest interest_in(int fd, std::uint32_t mask, std::uint64_t data);
   std::size_t collect(EpollSet& set, std::span<epoll_event> into);
 
   SimOptions options_;
-  std::vector<Object> objects_;  ///< By descriptor.
+  std::vector<Descriptor> descriptors_;
   std::vector<int> listener_fds_;
   std::vector<int> epoll_fds_;
   std::deque<std::weak_ptr<TcpEnd>> connecting_;  ///< Oldest first.
   std::map<std::string, Remote> remotes_;         ///< By Endpoint::text().
+  std::shared_ptr<UdpNetwork> udp_ = std::make_shared<UdpNetwork>();
+  SimNames names_;
+  bool answers_held_ = false;
   FaultPlan faults_;
   std::deque<std::size_t> send_limits_;
+  std::vector<int> stalled_fds_;  ///< Got an EAGAIN or a short send that no edge would follow.
   std::uint64_t bad_fd_calls_ = 0;
+  std::uint64_t blocked_calls_ = 0;
+  std::function<void()> on_yield_;
+  std::size_t yields_ = 0;           ///< In a row.
   std::int64_t now_ms_ = 1'000'000;  ///< Not 0, which would suit code that forgot to read it.
-  std::uint16_t last_port_ = 0;
+  EphemeralPorts ports_;
   bool idle_ = false;
 };
+
+template <typename T>
+Result<T*> SimKernel::open_as(Call call, int fd, std::errc otherwise) {
+  const Result<Object*> object = open(call, fd);
+  if (!object) return Failure(object.error());
+  T* found = std::get_if<T>(*object);
+  if (found == nullptr) return failure(otherwise);
+  return found;
+}
+
+/// Counts an EAGAIN for which Linux would block.
+template <typename T>
+Result<T> SimKernel::note_block(int fd, Result<T> result) {
+  const bool again = !result && result.error() == std::errc::resource_unavailable_try_again;
+  if (again && !descriptor(fd).nonblocking) ++blocked_calls_;
+  return result;
+}
 
 static_assert(Syscalls<SimKernel>);
 

@@ -403,6 +403,18 @@ TEST_F(SimKernelTest, EveryCallCountsAsItself) {
       case Call::write:
         forget(sys.write(listener, bytes));
         break;
+      case Call::write_parts:
+        forget(sys.write_parts(listener, {&part, 1}));
+        break;
+      case Call::set_nonblocking:
+        forget(sys.set_nonblocking(listener, true));
+        break;
+      case Call::make_event:
+        forget(sys.make_event());
+        break;
+      case Call::signal_event:
+        sys.signal_event(listener);
+        break;
       case Call::make_pipe:
         forget(sys.make_pipe());
         break;
@@ -439,11 +451,17 @@ TEST_F(SimKernelTest, EveryCallCountsAsItself) {
       case Call::peer_endpoint:
         forget(sys.peer_endpoint(listener));
         break;
-      case Call::set_nodelay:
-        forget(sys.set_nodelay(listener, true));
+      case Call::set_option:
+        forget(sys.set_option(listener, SocketOption::nodelay, 1));
         break;
-      case Call::set_keepalive:
-        forget(sys.set_keepalive(listener, true));
+      case Call::datagram_socket:
+        forget(sys.datagram_socket(AF_INET));
+        break;
+      case Call::send_to:
+        forget(sys.send_to(listener, bytes, kHere));
+        break;
+      case Call::receive_from:
+        forget(sys.receive_from(listener, bytes));
         break;
       case Call::epoll_create:
         forget(sys.epoll_create());

@@ -1,4 +1,5 @@
-// SimKernel: sockets, and the network and remote hosts behind them.
+// SimKernel: stream sockets, and the network and remote hosts behind them. Datagrams and options
+// are in sim_sockets.cpp.
 
 #include <algorithm>
 #include <utility>
@@ -6,29 +7,6 @@
 #include "core/sim/sim_kernel.hpp"
 
 namespace skysock {
-namespace {
-
-// Linux's default ip_local_port_range.
-constexpr std::uint16_t kFirstPort = 32'768;
-constexpr std::uint16_t kLastPort = 60'999;
-
-Endpoint with_port(const Endpoint& endpoint, std::uint16_t port) {
-  return Endpoint::from_numeric(endpoint.host(), port).value_or(Endpoint{});
-}
-
-bool is_wildcard(const Endpoint& endpoint) {
-  const std::string host = endpoint.host();
-  return host == "0.0.0.0" || host == "::";
-}
-
-/// A listener at one of them and a socket at the other would both be meant by some address.
-bool overlap(const Endpoint& left, const Endpoint& right) {
-  return left.family() == right.family() && left.port() == right.port() &&
-         (left.host() == right.host() || is_wildcard(left) || is_wildcard(right));
-}
-
-}  // namespace
-
 // ---- Sockets
 
 Result<int> SimKernel::stream_socket(int family) {
@@ -36,20 +14,23 @@ Result<int> SimKernel::stream_socket(int family) {
   if (family != AF_INET && family != AF_INET6) {
     return failure(std::errc::address_family_not_supported);
   }
-  return install(std::make_shared<TcpEnd>(family, options_.buffers));
+  return install(std::make_shared<TcpEnd>(family, options_.buffers), true);
 }
 
 Result<void> SimKernel::bind(int fd, const Endpoint& endpoint) {
-  const Result<Stream*> end = open_stream(Call::bind, fd, std::errc::invalid_argument);
-  if (!end) return Failure(end.error());
-  if (endpoint.family() != (**end)->family()) {
-    return failure(std::errc::address_family_not_supported);
-  }
-  const bool fresh = (**end)->state() == TcpEnd::State::fresh && (**end)->local().empty();
+  const Result<Object*> object = open(Call::bind, fd);
+  if (!object) return Failure(object.error());
+  if (auto* socket = std::get_if<Datagrams>(*object)) return bind_datagrams(*socket, endpoint);
+  if (std::holds_alternative<Listener>(**object)) return failure(std::errc::invalid_argument);
+  auto* found = std::get_if<Stream>(*object);
+  if (found == nullptr) return failure(std::errc::not_a_socket);
+  TcpEnd& end = **found;
+  if (endpoint.family() != end.family()) return failure(wrong_family(end.family(), endpoint));
+  const bool fresh = end.state() == TcpEnd::State::fresh && end.local().empty();
   if (!fresh) return failure(std::errc::invalid_argument);
   if (endpoint.port() != 0 && in_use(endpoint)) return failure(std::errc::address_in_use);
   const std::uint16_t port = endpoint.port() != 0 ? endpoint.port() : free_port(endpoint);
-  (**end)->set_local(with_port(endpoint, port));
+  end.set_local(with_port(endpoint, port));
   return {};
 }
 
@@ -61,13 +42,16 @@ Result<void> SimKernel::listen(int fd, int backlog) {
     listener->backlog = length;
     return {};
   }
+  if (std::holds_alternative<Datagrams>(**object)) {
+    return failure(std::errc::operation_not_supported);
+  }
   auto* end = std::get_if<Stream>(*object);
   if (end == nullptr) return failure(std::errc::not_a_socket);
   if ((*end)->state() != TcpEnd::State::fresh) return failure(std::errc::invalid_argument);
   Endpoint local = (*end)->local();
   if (local.empty()) local = local_of((*end)->family(), "0.0.0.0", "::");
   if (in_use(local)) return failure(std::errc::address_in_use);
-  **object = Listener{.local = local, .backlog = length};
+  **object = Listener{.local = local, .backlog = length, .edges = (*end)->edges()};
   listener_fds_.push_back(fd);
   return {};
 }
@@ -77,15 +61,17 @@ Result<AcceptedSocket> SimKernel::accept(int fd) {
   if (!object) return Failure(object.error());
   auto* listener = std::get_if<Listener>(*object);
   if (listener == nullptr) {
-    const bool stream = std::holds_alternative<Stream>(**object);
-    return failure(stream ? std::errc::invalid_argument : std::errc::not_a_socket);
+    if (std::holds_alternative<Stream>(**object)) return failure(std::errc::invalid_argument);
+    const bool datagrams = std::holds_alternative<Datagrams>(**object);
+    return failure(datagrams ? std::errc::operation_not_supported : std::errc::not_a_socket);
   }
   // Linux takes the descriptor first: at the limit, an empty queue answers EMFILE too.
   if (!free_fd()) return failure(std::errc::too_many_files_open);
   if (listener->waiting.empty()) return failure(std::errc::resource_unavailable_try_again);
   const Stream end = std::move(listener->waiting.front());
   listener->waiting.pop_front();  // install() may move the listener.
-  const Result<int> accepted = install(end);
+  const Result<int> accepted = install(end, true);
+  descriptor(accepted.value()).options = descriptor(fd).options;
   return AcceptedSocket{.fd = accepted.value(), .peer = end->remote()};
 }
 
@@ -104,9 +90,7 @@ Result<void> SimKernel::connect(int fd, const Endpoint& endpoint) {
     case TcpEnd::State::fresh:
       break;
   }
-  if (endpoint.family() != end->family()) {
-    return failure(std::errc::address_family_not_supported);
-  }
+  if (endpoint.family() != end->family()) return failure(wrong_family(end->family(), endpoint));
   if (end->local().empty()) end->set_local(local_of(end->family(), "127.0.0.1", "::1"));
   end->start_connecting(endpoint);
   if (options_.connect_at_once) answer_syn(end);
@@ -117,61 +101,17 @@ Result<void> SimKernel::connect(int fd, const Endpoint& endpoint) {
 }
 
 Result<std::size_t> SimKernel::send(int fd, std::span<const iovec> parts) {
-  const Result<Stream*> end = open_stream(Call::send, fd, std::errc::broken_pipe);
-  if (!end) return Failure(end.error());
-  if (send_limits_.empty()) return (**end)->send(parts);
-  const std::size_t limit = send_limits_.front();
-  send_limits_.pop_front();
-  return (**end)->send(parts, limit);
-}
-
-Result<void> SimKernel::shutdown_write(int fd) {
-  const Result<Object*> object = open(Call::shutdown_write, fd);
+  const Result<Object*> object = open(Call::send, fd);
   if (!object) return Failure(object.error());
-  if (auto* end = std::get_if<Stream>(*object)) return (*end)->shutdown_write();
-  if (std::holds_alternative<Listener>(**object)) return {};
-  return failure(std::errc::not_a_socket);
-}
-
-Result<int> SimKernel::take_socket_error(int fd) {
-  const Result<Object*> object = open(Call::take_socket_error, fd);
-  if (!object) return Failure(object.error());
-  if (auto* end = std::get_if<Stream>(*object)) return (*end)->take_error();
-  if (std::holds_alternative<Listener>(**object)) return 0;
-  return failure(std::errc::not_a_socket);
-}
-
-Result<Endpoint> SimKernel::local_endpoint(int fd) {
-  const Result<Object*> object = open(Call::local_endpoint, fd);
-  if (!object) return Failure(object.error());
-  if (auto* listener = std::get_if<Listener>(*object)) return listener->local;
-  auto* end = std::get_if<Stream>(*object);
-  if (end == nullptr) return failure(std::errc::not_a_socket);
-  if (!(*end)->local().empty()) return (*end)->local();
-  return Endpoint::from_numeric((*end)->family() == AF_INET ? "0.0.0.0" : "::", 0)
-      .value_or(Endpoint{});
-}
-
-Result<Endpoint> SimKernel::peer_endpoint(int fd) {
-  const Result<Stream*> end = open_stream(Call::peer_endpoint, fd, std::errc::not_connected);
-  if (!end) return Failure(end.error());
-  if (!(**end)->is_up()) return failure(std::errc::not_connected);
-  return (**end)->remote();
-}
-
-Result<void> SimKernel::set_nodelay(int fd, bool /*on*/) {
-  return open_socket(Call::set_nodelay, fd);
-}
-
-Result<void> SimKernel::set_keepalive(int fd, bool /*on*/) {
-  return open_socket(Call::set_keepalive, fd);
+  if (!is_socket(**object)) return failure(std::errc::not_a_socket);
+  return note_block(fd, write_object(**object, parts, take_send_limit(fd)));
 }
 
 // ---- Network
 
 Listener* SimKernel::listener_at(const Endpoint& endpoint) {
   for (const int fd : listener_fds_) {
-    auto& listener = std::get<Listener>(objects_[static_cast<std::size_t>(fd)]);
+    auto& listener = std::get<Listener>(object_at(fd));
     if (overlap(listener.local, endpoint)) return &listener;
   }
   return nullptr;
@@ -180,17 +120,12 @@ Listener* SimKernel::listener_at(const Endpoint& endpoint) {
 bool SimKernel::in_use(const Endpoint& endpoint) { return listener_at(endpoint) != nullptr; }
 
 std::uint16_t SimKernel::free_port(const Endpoint& on) {
-  do {
-    const bool wrap = last_port_ < kFirstPort || last_port_ == kLastPort;
-    last_port_ = wrap ? kFirstPort : static_cast<std::uint16_t>(last_port_ + 1);
-  } while (in_use(with_port(on, last_port_)));
-  return last_port_;
+  return ports_.next([&](std::uint16_t port) { return in_use(with_port(on, port)); });
 }
 
 /// A fresh port on the host of that family.
 Endpoint SimKernel::local_of(int family, const char* v4_host, const char* v6_host) {
-  const char* host = family == AF_INET ? v4_host : v6_host;
-  const Endpoint any_port = Endpoint::from_numeric(host, 0).value_or(Endpoint{});
+  const Endpoint any_port = host_of(family, v4_host, v6_host);
   return with_port(any_port, free_port(any_port));
 }
 
@@ -205,7 +140,7 @@ Stream SimKernel::establish(const Stream& from, const Endpoint& at) {
 void SimKernel::answer_syn(const Stream& end) {
   const Endpoint to = end->remote();
   if (Listener* listener = listener_at(to)) {
-    if (listener->has_room()) listener->waiting.push_back(establish(end, to));
+    if (listener->has_room()) listener->admit(establish(end, to));
     return;
   }
   const auto remote = remotes_.find(to.text());
@@ -222,6 +157,9 @@ void SimKernel::answer_syn(const Stream& end) {
 }
 
 void SimKernel::step() {
+  for (const int fd : std::exchange(stalled_fds_, {})) {
+    if (Edges* edges = edges_of(object_at(fd))) edges->any();
+  }
   const auto waits = [](const Stream& end) {
     return end && end->state() == TcpEnd::State::connecting;
   };
@@ -229,6 +167,7 @@ void SimKernel::step() {
     if (const Stream end = weak.lock(); waits(end)) answer_syn(end);
   }
   std::erase_if(connecting_, [&](const auto& weak) { return !waits(weak.lock()); });
+  if (!answers_held_) names_.answer();
 }
 
 Result<SimPeer> SimKernel::dial(const Endpoint& to) {
@@ -237,7 +176,7 @@ Result<SimPeer> SimKernel::dial(const Endpoint& to) {
   if (!listener->has_room()) return failure(std::errc::timed_out);
   const Stream client = std::make_shared<TcpEnd>(to.family(), options_.buffers);
   client->set_local(local_of(to.family(), "192.0.2.1", "2001:db8::1"));
-  listener->waiting.push_back(establish(client, to));
+  listener->admit(establish(client, to));
   return SimPeer(client);
 }
 

@@ -85,16 +85,45 @@ TYPED_TEST(TcpConformance, AListenerCarriesNoBytes) {
   EXPECT_TRUE(this->becomes(listener, 0));
 }
 
-TYPED_TEST(TcpConformance, OptionsAreForSocketsOnly) {
+TYPED_TEST(TcpConformance, SocketCallsAreForSocketsOnly) {
   const int fd = this->make_socket();
-  EXPECT_EQ(outcome(this->sys.set_nodelay(fd, true)), "ok");
-  EXPECT_EQ(outcome(this->sys.set_keepalive(fd, true)), "ok");
   const int pipe = this->make_pipe().read_fd;
-  EXPECT_EQ(outcome(this->sys.set_nodelay(pipe, true)), "ENOTSOCK");
-  EXPECT_EQ(outcome(this->sys.set_keepalive(pipe, true)), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.set_option(pipe, SocketOption::nodelay, 1)), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.set_option(pipe, SocketOption::report_icmp, 1)), "ENOTSOCK");
   EXPECT_EQ(outcome(this->sys.accept(pipe)), "ENOTSOCK");
+  EXPECT_EQ(outcome(this->sys.peer_endpoint(pipe)), "ENOTSOCK");
   EXPECT_EQ(this->send(pipe, "x"), "ENOTSOCK");
   EXPECT_EQ(outcome(this->sys.accept(fd)), "EINVAL");
+}
+
+TYPED_TEST(TcpConformance, OptionsTakeWhatMakesSense) {
+  const auto set = [this, fd = this->make_socket()](SocketOption option, int value) {
+    return outcome(this->sys.set_option(fd, option, value));
+  };
+  for (const auto option : {SocketOption::nodelay, SocketOption::keepalive,
+                            SocketOption::send_buffer_bytes, SocketOption::receive_buffer_bytes,
+                            SocketOption::reset_on_close, SocketOption::report_icmp}) {
+    for (const int value : {1, 0}) EXPECT_EQ(set(option, value), "ok");
+  }
+  for (const auto option : {SocketOption::keepalive_idle_s, SocketOption::keepalive_interval_s}) {
+    for (const int value : {1, 32'767}) EXPECT_EQ(set(option, value), "ok");
+    for (const int value : {-1, 0, 32'768}) EXPECT_EQ(set(option, value), "EINVAL");
+  }
+  for (const int value : {1, 127}) EXPECT_EQ(set(SocketOption::keepalive_count, value), "ok");
+  for (const int value : {0, 128}) EXPECT_EQ(set(SocketOption::keepalive_count, value), "EINVAL");
+}
+
+TYPED_TEST(TcpConformance, AnAddressOfAnotherFamilyIsNotTaken) {
+  const auto v4 = Endpoint::from_numeric("127.0.0.1", 9).value();
+  const auto v6 = Endpoint::from_numeric("::1", 9).value();
+  const int v4_fd = this->make_socket();
+  const int v6_fd = this->own(this->sys.stream_socket(AF_INET6));
+  EXPECT_EQ(outcome(this->sys.bind(v4_fd, v6)), "EAFNOSUPPORT");
+  EXPECT_EQ(outcome(this->sys.bind(v6_fd, v4)), "EINVAL");
+  EXPECT_EQ(outcome(this->sys.bind(v4_fd, Endpoint{})), "EINVAL");
+  EXPECT_EQ(outcome(this->sys.connect(v4_fd, v6)), "EAFNOSUPPORT");
+  EXPECT_EQ(outcome(this->sys.connect(v6_fd, v4)), "EINVAL");
+  EXPECT_EQ(outcome(this->sys.connect(v4_fd, Endpoint{})), "EINVAL");
 }
 
 // ---- Connecting
@@ -229,18 +258,6 @@ TYPED_TEST(TcpConformance, NothingCanBeSentAndRead) {
   EXPECT_EQ(this->read(server), "EAGAIN");
 }
 
-/// Sends until the kernel takes no more; returns how much it took.
-template <typename Sys>
-std::size_t fill(Sys& sys, int fd) {
-  const std::string chunk(65'536, 'x');
-  const iovec part{.iov_base = const_cast<char*>(chunk.data()), .iov_len = chunk.size()};
-  for (std::size_t total = 0;;) {
-    const auto sent = sys.send(fd, {&part, 1});
-    if (!sent) return sent.error() == std::errc::resource_unavailable_try_again ? total : 0;
-    total += *sent;
-  }
-}
-
 TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
   const auto [client, server] = this->make_pair();
   const int set = this->own(this->sys.epoll_create());
@@ -248,7 +265,7 @@ TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
   // Linux may still move bytes from the send buffer to the peer: full is when it stays so.
   std::size_t sent = 0;
   do {
-    sent += fill(this->sys, client);
+    sent += this->fill(client);
   } while (this->wait_one(set, 20) != 0);
   EXPECT_EQ(this->drain(server, sent), sent);
   EXPECT_EQ(this->read(server), "EAGAIN");
@@ -257,7 +274,7 @@ TYPED_TEST(TcpConformance, AFullConnectionTakesMoreWhenThePeerHasRead) {
 
 TYPED_TEST(TcpConformance, WhatWasSentArrivesAfterTheSenderClosed) {
   const auto [client, server] = this->make_pair();
-  const std::size_t sent = fill(this->sys, client);
+  const std::size_t sent = this->fill(client);
   EXPECT_GT(sent, 0U);
   this->close(client);
   EXPECT_EQ(this->drain(server, sent), sent);
@@ -370,6 +387,33 @@ TYPED_TEST(TcpConformance, AResetBehindAFinIsABrokenPipeThatReadsDoNotSee) {
   EXPECT_EQ(this->read(client), "data");
   EXPECT_EQ(this->read(client), "(end)");
   EXPECT_EQ(this->socket_error(client), "EPIPE");
+}
+
+TYPED_TEST(TcpConformance, ResetOnCloseResetsThePeer) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(this->send(server, "lost or not"), "ok");
+  EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(outcome(this->sys.set_option(server, SocketOption::reset_on_close, 1)), "ok");
+  this->close(server);
+  EXPECT_TRUE(this->becomes(client, kFailed));
+  EXPECT_EQ(this->socket_error(client), "ECONNRESET");
+}
+
+TYPED_TEST(TcpConformance, ResetOnCloseTurnedOffClosesAsEver) {
+  const auto [client, server] = this->make_pair();
+  EXPECT_EQ(outcome(this->sys.set_option(server, SocketOption::reset_on_close, 1)), "ok");
+  EXPECT_EQ(outcome(this->sys.set_option(server, SocketOption::reset_on_close, 0)), "ok");
+  this->close(server);
+  EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP));
+  EXPECT_EQ(this->socket_error(client), "none");
+}
+
+TYPED_TEST(TcpConformance, AnAcceptedSocketInheritsResetOnClose) {
+  const int listener = this->make_listener();
+  EXPECT_EQ(outcome(this->sys.set_option(listener, SocketOption::reset_on_close, 1)), "ok");
+  const int client = this->start_connect(listener);
+  this->close(this->accept(listener));
+  EXPECT_TRUE(this->becomes(client, kFailed));
 }
 
 TYPED_TEST(TcpConformance, BehindTwoFinsNobodyIsReset) {

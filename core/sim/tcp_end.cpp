@@ -29,6 +29,7 @@ void TcpEnd::join(const std::shared_ptr<TcpEnd>& left, const std::shared_ptr<Tcp
     end->state_ = State::connected;
     end->other_ = other;
     end->remote_ = other->local_;
+    end->edges_.any();
   }
 }
 
@@ -42,6 +43,7 @@ void TcpEnd::refuse() {
   SKYSOCK_CHECK(state_ == State::connecting);
   state_ = State::refused;
   error_ = ECONNREFUSED;
+  edges_.any();
 }
 
 Result<std::size_t> TcpEnd::send(std::span<const iovec> parts, std::size_t limit) {
@@ -51,6 +53,7 @@ Result<std::size_t> TcpEnd::send(std::span<const iovec> parts, std::size_t limit
   for (const iovec& part : parts) offered += part.iov_len;
   if (offered == 0) return 0;
   const std::size_t taken = std::min({offered, limit, room()});
+  if (taken < std::min(offered, limit)) wants_space_ = true;
   if (taken == 0) return failure(std::errc::resource_unavailable_try_again);
   return transmit(parts, taken);
 }
@@ -61,21 +64,29 @@ std::size_t TcpEnd::transmit(std::span<const iovec> parts, std::size_t limit) {
     receive_reset();  // Sent well, and answered with RST.
     return limit;
   }
-  std::size_t left = limit;
-  for (const iovec& part : parts) {
-    const std::size_t count = std::min(part.iov_len, left);
-    other->incoming_.push({static_cast<const std::byte*>(part.iov_base), count});
-    left -= count;
-  }
+  other->receive_bytes(parts, limit);
   return limit;
+}
+
+void TcpEnd::receive_bytes(std::span<const iovec> parts, std::size_t limit) {
+  const std::size_t arrived_before = arrived();
+  for (const iovec& part : parts) {
+    const std::size_t count = std::min(part.iov_len, limit);
+    incoming_.push({static_cast<const std::byte*>(part.iov_base), count});
+    limit -= count;
+  }
+  if (arrived() > arrived_before) edges_.readable();
 }
 
 Result<std::size_t> TcpEnd::read(std::span<std::byte> into) {
   if (into.empty()) return 0;
   if (!incoming_.empty()) {
     // One call gets at most what has arrived; taking it lets the other end send on.
-    const std::size_t arrived = std::min(incoming_.size(), buffers_.window_bytes);
-    return incoming_.pop(into.first(std::min(into.size(), arrived)));
+    const std::size_t outside = incoming_.size() - arrived();
+    const bool fin_before = fin_arrived();
+    const std::size_t count = incoming_.pop(into.first(std::min(into.size(), arrived())));
+    window_opened(outside, fin_before);
+    return count;
   }
   if (fin_arrived()) return 0;
   if (error_ != 0) return Failure(errno_code(take_error()));
@@ -88,10 +99,12 @@ Result<void> TcpEnd::shutdown_write() {
   if (state_ == State::connecting) {
     state_ = State::fresh;  // tcp_disconnect().
     error_ = ECONNRESET;
+    edges_.any();
     return {};
   }
   if (!is_up()) return failure(std::errc::not_connected);
   const bool first = !std::exchange(fin_out_, true);
+  edges_.any();
   if (const auto other = other_.lock(); first && other) other->receive_fin();
   return {};
 }
@@ -105,7 +118,19 @@ void TcpEnd::abort() {
   state_ = State::reset;
 }
 
-std::uint32_t TcpEnd::readiness() const {
+void TcpEnd::set_send_bytes(std::size_t bytes) {
+  buffers_.send_bytes = std::max({bytes, unsent(), std::size_t{1}});
+  space_came();
+}
+
+void TcpEnd::set_window_bytes(std::size_t bytes) {
+  const std::size_t outside = incoming_.size() - arrived();
+  const bool fin_before = fin_arrived();
+  buffers_.window_bytes = std::max({bytes, arrived(), std::size_t{1}});
+  window_opened(outside, fin_before);
+}
+
+std::uint32_t TcpEnd::readiness() {
   std::uint32_t bits = error_ != 0 ? std::uint32_t{EPOLLERR} : 0;
   if (state_ == State::connecting) return bits;
   const bool no_more_in = fin_arrived() || dead();
@@ -113,7 +138,11 @@ std::uint32_t TcpEnd::readiness() const {
   if ((no_more_in && no_more_out) || state_ == State::fresh) bits |= EPOLLHUP;
   if (no_more_in) bits |= EPOLLIN | EPOLLRDHUP;
   if (!incoming_.empty()) bits |= EPOLLIN;
-  if (no_more_out || writable()) bits |= EPOLLOUT;
+  if (no_more_out || writable()) {
+    bits |= EPOLLOUT;
+  } else {
+    wants_space_ = true;
+  }
   return bits;
 }
 
@@ -123,11 +152,26 @@ bool TcpEnd::is_up() const { return state_ == State::connected && !(fin_out_ && 
 
 bool TcpEnd::fin_arrived() const { return fin_in_ && incoming_.size() <= buffers_.window_bytes; }
 
+/// Bytes that a read can have; those behind them wait outside the window.
+std::size_t TcpEnd::arrived() const { return std::min(incoming_.size(), buffers_.window_bytes); }
+
+/// The window has room again: the other end sends what was `outside`, then its FIN.
+void TcpEnd::window_opened(std::size_t outside, bool fin_before) {
+  if (incoming_.size() - arrived() < outside) edges_.readable();
+  if (fin_arrived() && !fin_before) edges_.any();
+  if (const auto other = other_.lock()) other->space_came();
+}
+
+void TcpEnd::space_came() {
+  if (!wants_space_ || !writable()) return;
+  wants_space_ = false;
+  edges_.writable();
+}
+
 /// Bytes of this end that the other end's window has no room for.
 std::size_t TcpEnd::unsent() const {
   const auto other = other_.lock();
-  if (!other || other->incoming_.size() <= other->buffers_.window_bytes) return 0;
-  return other->incoming_.size() - other->buffers_.window_bytes;
+  return other ? other->incoming_.size() - other->arrived() : 0;
 }
 
 std::size_t TcpEnd::room() const {
@@ -143,7 +187,10 @@ bool TcpEnd::writable() const {
   return queued < buffers_.send_bytes && (buffers_.send_bytes - queued) * 2 >= queued;
 }
 
-void TcpEnd::receive_fin() { fin_in_ = true; }
+void TcpEnd::receive_fin() {
+  fin_in_ = true;
+  if (fin_arrived()) edges_.any();
+}
 
 void TcpEnd::receive_reset() {
   if (!is_up()) return;
@@ -152,6 +199,7 @@ void TcpEnd::receive_reset() {
   fin_in_ = fin_arrived();
   incoming_.keep_oldest(buffers_.window_bytes);
   state_ = State::reset;
+  edges_.any();
 }
 
 /// The pending error, once; then `otherwise`.

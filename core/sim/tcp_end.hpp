@@ -8,6 +8,7 @@
 
 #include "core/base/result.hpp"
 #include "core/sim/byte_fifo.hpp"
+#include "core/sim/edges.hpp"
 #include "core/sys/endpoint.hpp"
 
 namespace skysock {
@@ -52,8 +53,14 @@ class TcpEnd {
   /// Sends RST; nothing more can be done with this end.
   void abort();
 
-  /// The epoll(7) bits that hold now, whoever asks for them.
-  [[nodiscard]] std::uint32_t readiness() const;
+  /// Bytes that are on their way or have arrived stay where they are.
+  void set_send_bytes(std::size_t bytes);
+  void set_window_bytes(std::size_t bytes);
+
+  /// The epoll(7) bits that hold now, whoever asks for them. Found not writable, this end wakes
+  /// those who wait when it is again.
+  [[nodiscard]] std::uint32_t readiness();
+  [[nodiscard]] Edges& edges() { return edges_; }
   [[nodiscard]] State state() const { return state_; }
   /// Everything that will ever be received is read.
   [[nodiscard]] bool at_end() const;
@@ -71,8 +78,12 @@ class TcpEnd {
   [[nodiscard]] bool writable() const;
   [[nodiscard]] std::size_t room() const;
   [[nodiscard]] std::size_t unsent() const;
+  [[nodiscard]] std::size_t arrived() const;
+  void receive_bytes(std::span<const iovec> parts, std::size_t limit);
   void receive_fin();
   void receive_reset();
+  void window_opened(std::size_t outside, bool fin_before);
+  void space_came();
   std::size_t transmit(std::span<const iovec> parts, std::size_t limit);
   Failure error_or(std::errc otherwise);
 
@@ -85,7 +96,9 @@ class TcpEnd {
   ByteFifo incoming_;    ///< The first window_bytes arrived, the rest is in the other send buffer.
   bool fin_in_ = false;  ///< A FIN is behind the last byte of incoming_.
   bool fin_out_ = false;
-  int error_ = 0;  ///< SO_ERROR.
+  bool wants_space_ = false;  ///< SOCK_NOSPACE: somebody was told that it is not writable.
+  int error_ = 0;             ///< SO_ERROR.
+  Edges edges_;
 };
 
 }  // namespace skysock

@@ -91,6 +91,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), port};
 }
 
+std::error_code resolver_error(int eai_code) { return {eai_code, resolver_category()}; }
+
 Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
@@ -100,14 +102,14 @@ Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t por
   const std::string service = std::to_string(port);
   const int code = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
   if (code == EAI_SYSTEM) return last_errno();
-  if (code != 0) return Failure(std::error_code(code, resolver_category()));
+  if (code != 0) return Failure(resolver_error(code));
   std::vector<Endpoint> endpoints;
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
     const Endpoint endpoint = Endpoint::from_sockaddr(entry->ai_addr, entry->ai_addrlen);
     if (!endpoint.empty()) endpoints.push_back(endpoint);
   }
   freeaddrinfo(list);
-  if (endpoints.empty()) return Failure(std::error_code(EAI_NONAME, resolver_category()));
+  if (endpoints.empty()) return Failure(resolver_error(EAI_NONAME));
   return endpoints;
 }
 

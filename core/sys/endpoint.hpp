@@ -52,6 +52,9 @@ struct HostPort {
 /// large port and for an IPv6 address without brackets.
 Result<HostPort> parse_host_port(std::string_view text);
 
+/// `eai_code` (EAI_NONAME, ...) as an error whose message() is the resolver's text.
+std::error_code resolver_error(int eai_code);
+
 /// Asks the system's resolver; blocks the caller (never call it on the reactor thread).
 /// Errors: a resolver code (EAI_*) whose message() is the resolver's text.
 Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t port);

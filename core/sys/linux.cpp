@@ -35,6 +35,7 @@ Result<void> epoll_change(int epoll_fd, int operation, int fd, std::uint32_t int
   return nothing_or_errno(epoll_ctl(epoll_fd, operation, fd, &event));
 }
 
+/// A SOL_SOCKET option.
 Result<int> int_option(int fd, int option) {
   int value = 0;
   socklen_t length = sizeof value;
@@ -150,7 +151,11 @@ Result<std::size_t> LinuxSys::send_gathered(int fd, std::span<const iovec> parts
 
 Result<void> LinuxSys::shutdown_write(int fd) { return nothing_or_errno(::shutdown(fd, SHUT_WR)); }
 
-Result<int> LinuxSys::take_socket_error(int fd) { return int_option(fd, SO_ERROR); }
+Result<int> LinuxSys::take_socket_error(int fd) {
+  const Result<int> error = int_option(fd, SO_ERROR);
+  if (error.value_or(0) != 0) drain_error_queue(fd);
+  return error;
+}
 
 Result<Endpoint> LinuxSys::local_endpoint(int fd) { return endpoint_by(::getsockname, fd); }
 
