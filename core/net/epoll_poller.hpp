@@ -28,6 +28,7 @@ struct PolledSocket {
   int fd = -1;
   Watch watch = Watch::nothing;
   std::uint32_t& read_size;   ///< Of the next read; follows what the peer sends.
+  bool borrowed = false;      ///< Need not be a socket.
   bool always_ready = false;  ///< A file: the kernel never tells about it.
 };
 
@@ -211,6 +212,11 @@ class EpollPoller {
     return is(code, std::errc::resource_unavailable_try_again) || is(code, std::errc::interrupted);
   }
 
+  Result<std::size_t> read(const PolledSocket& socket, std::uint32_t size) {
+    return socket.borrowed ? sys_->read(socket.fd, buffers_.room(size))
+                           : sys_->receive(socket.fd, buffers_.room(size));
+  }
+
   template <typename OnEvent>
   void complete_accepts(const PolledSocket& listener, OnEvent& on_event) {
     for (std::size_t turn = 0; turn < accept_batch_; ++turn) {
@@ -254,7 +260,7 @@ class EpollPoller {
     std::size_t total = 0;
     for (std::size_t turn = 0; turn < reads_per_event_ && total < bytes_per_event_; ++turn) {
       const std::uint32_t size = socket.read_size;
-      const Result<std::size_t> got = sys_->read(socket.fd, buffers_.room(size));
+      const Result<std::size_t> got = read(socket, size);
       if (!got) return nothing_yet(got.error()) || on_event(IoError{got.error()});
       if (*got == 0) return on_event(Eof{});
       total += *got;
@@ -273,7 +279,7 @@ class EpollPoller {
     if ((events & (EPOLLERR | EPOLLHUP)) == 0) return true;
     for (;;) {
       const std::uint32_t size = socket.read_size;
-      const Result<std::size_t> got = sys_->read(socket.fd, buffers_.room(size));
+      const Result<std::size_t> got = read(socket, size);
       if (got && *got == 0) return on_event(HungUp{});
       if (got) {
         if (!on_event(Received{buffers_.take(size, *got)})) return false;

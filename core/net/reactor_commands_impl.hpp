@@ -351,7 +351,7 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
 
 // ---- Closing
 
-/// No sender starts to write any more; what one could not write joins the queue.
+/// No sender starts to write any more, and none is in the middle of it.
 template <Syscalls Sys>
 void Reactor<Sys>::quiesce(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
@@ -359,8 +359,6 @@ void Reactor<Sys>::quiesce(Connection& connection) {
   Published seen = shared.seen();
   if (seen.send == SendMode::direct) seen.send = SendMode::queued;
   shared.publish(seen);
-  if (shared.remainder) connection.out().stream.push_front(std::move(*shared.remainder));
-  shared.remainder.reset();
   [[maybe_unused]] const bool asked = shared.lock.unlock();
 }
 

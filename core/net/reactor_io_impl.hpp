@@ -19,6 +19,7 @@ void Reactor<Sys>::complete(const Ready& ready) {
                       .fd = connection.fd,
                       .watch = watch,
                       .read_size = connection.read_size,
+                      .borrowed = connection.protocol == Protocol::borrowed,
                       .always_ready = connection.always_ready};
   poller_.complete(ready.events, socket, [&](auto&& io) {
     on_io(connection, std::forward<decltype(io)>(io));
@@ -36,7 +37,8 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
       listener.owner, Protocol::tcp, limit, static_cast<LimitPolicy>(tuning_.output_limit_policy));
   if (!id) {
     sys_->close(io.socket.fd);
-    return refuse_accept(listener, "no slot is free");
+    counters_->refused_accepts.add();
+    return refuse_accept(listener, "no socket slot is free");
   }
   counters_->accepts.add();
   listener.read_bytes += 1;
@@ -49,8 +51,11 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
     connection.more().idle_timeout_ms = tuning_.idle_timeout_ms;
     timeouts_.set(slot_of(connection), now_ms_ + tuning_.idle_timeout_ms);
   }
+  const SocketId listener_id = listener.id;
   const std::string peer = io.socket.peer.text();
   step(listener, Input::accepted, {.ud = *id, .text = peer});
+  // Nobody heard of it: the listener was closed, and its owner will never start this one.
+  if (listener.id != listener_id) step(connection, Input::close_final);
 }
 
 template <Syscalls Sys>
@@ -180,19 +185,22 @@ bool Reactor<Sys>::lingers(const Connection& connection) const {
          lingering_ < tuning_.linger_sockets;
 }
 
-/// Puts what a direct write left in front of the queue. Returns false when a sender is writing
-/// right now: it posts an ArmWritePacket when it is done.
+/// Puts what a direct write left in front of the queue; says that the write failed if it did.
+/// Returns whether there may be something to write: not while a sender is writing (it posts an
+/// ArmWritePacket when it is done), and not after a failure.
 template <Syscalls Sys>
 bool Reactor<Sys>::take_remainder(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
   if (!shared.lock.try_lock_or_ask()) return false;
-  const std::unique_ptr<Block> remainder = std::move(shared.remainder);
+  const std::unique_ptr<Remainder> remainder = std::move(shared.remainder);
   [[maybe_unused]] const bool asked = shared.lock.unlock();
-  if (remainder) {
-    connection.out().stream.push_front(std::move(*remainder));
-    warn(connection);
-  }
-  return true;
+  if (!remainder) return true;
+  connection.out().stream.push_front(std::move(remainder->rest));
+  warn(connection);
+  if (!remainder->error) return true;
+  const std::string reason = remainder->error.message();
+  step(connection, Input::write_failed, {.text = reason});
+  return false;
 }
 
 /// Writes until nothing is queued or the kernel takes no more.
@@ -207,10 +215,10 @@ void Reactor<Sys>::flush(Connection& connection) {
   if (connection.queue_empty()) {
     const bool warned = connection.output->warn_at_bytes > 0;
     connection.output.reset();
-    if (warned) deliver(EventKind::warning, id, connection.owner, 0, {});
     touch_interest(connection);
-    if (!detail::kDraining.contains(connection.state)) return step(connection, Input::drained);
-    return settle(connection);
+    if (detail::kDraining.contains(connection.state)) return settle(connection);
+    if (warned) deliver(EventKind::warning, id, connection.owner, 0, {});
+    return step(connection, Input::drained);
   }
   touch_interest(connection);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "core/base/block.hpp"
 #include "core/net/connection_state.hpp"
@@ -139,6 +140,12 @@ struct Published {
   }
 };
 
+/// What a direct write could not send, and why if it failed: the error belongs to that call.
+struct Remainder {
+  Block rest;
+  std::error_code error;
+};
+
 /// The shared half of a slot: one cache line.
 struct alignas(64) SharedSlot {
   OutputCount output;
@@ -150,7 +157,7 @@ struct alignas(64) SharedSlot {
   // Under the lock.
   int fd = -1;
   std::uint32_t address_changes = 0;  ///< SetAddressPackets on their way: no direct write.
-  std::unique_ptr<Block> remainder;   ///< What a direct write could not send.
+  std::unique_ptr<Remainder> remainder;
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
   std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,
   std::int64_t direct_ms = 0;         ///< the last one at this time.

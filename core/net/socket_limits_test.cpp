@@ -50,7 +50,7 @@ TYPED_TEST(SocketLimitsOn, ADrainThatTheReaderStallsEndsInTime) {
   world.settle();
   ASSERT_EQ(world.server->state(pair.id), State::draining);
   world.pass_ms(260);
-  EXPECT_EQ(world.story_of(pair.id), "OC");
+  EXPECT_EQ(world.story_of(pair.id), "OWC");
   EXPECT_EQ(world.server->state(pair.id), State::free);
 }
 

@@ -167,6 +167,12 @@ struct SocketServer<Sys>::Impl {
     return slot.output.bytes(id) == 0U && seen.send == SendMode::direct && slot.fd >= 0;
   }
 
+  static std::error_code hard_error(const Result<std::size_t>& answer) {
+    const bool passing = answer || answer.error() == std::errc::resource_unavailable_try_again ||
+                         answer.error() == std::errc::interrupted;
+    return passing ? std::error_code() : answer.error();
+  }
+
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
     slot.direct_ms = shared.now_ms.load(std::memory_order_relaxed);
@@ -184,15 +190,16 @@ struct SocketServer<Sys>::Impl {
     }
     const std::span<const std::byte> bytes = payload.bytes();
     const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-    const std::size_t sent = sys.send(slot.fd, std::span(&part, 1)).value_or(0);
+    const Result<std::size_t> answer = sys.send(slot.fd, std::span(&part, 1));
+    const std::size_t sent = answer.value_or(0);
     if (sent > 0) wrote(slot, sent);
     if (sent == bytes.size()) {
       unlock(slot, id, false);
       counters.direct_writes.fetch_add(1, std::memory_order_relaxed);
       return SendOutcome::written;
     }
-    // The reactor sends the rest; an error shows itself there once more.
-    slot.remainder = std::make_unique<Block>(payload.rest(sent));
+    // The reactor sends the rest, or tells the owner why not.
+    slot.remainder = std::make_unique<Remainder>(payload.rest(sent), hard_error(answer));
     [[maybe_unused]] const auto counted =
         slot.output.add(id, bytes.size() - sent, OutputCount::kBytesMax);
     SKYSOCK_CHECK(counted == OutputCount::Added::yes);  // It was 0, and nobody else adds so much.

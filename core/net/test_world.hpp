@@ -83,11 +83,11 @@ class World {
     return all;
   }
 
-  /// Kinds of all events of `id`, in order, a letter each: O A D C E.
+  /// Kinds of all events of `id`, in order, a letter each: O A D C E U W H.
   [[nodiscard]] std::string story_of(SocketId id) const {
     std::string story;
     for (const Event& event : events) {
-      if (event.id == id) story += "OADCE"[static_cast<std::size_t>(event.kind)];
+      if (event.id == id) story += "OADCEUWH"[static_cast<std::size_t>(event.kind)];
     }
     return story;
   }

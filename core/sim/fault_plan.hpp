@@ -14,6 +14,7 @@ namespace skysock {
 enum class Call : std::uint8_t {
   close,
   read,
+  receive,
   write,
   write_parts,
   set_nonblocking,

@@ -142,6 +142,16 @@ Result<std::size_t> SimKernel::read(int fd, std::span<std::byte> into) {
   return note_block(fd, read_object(**object, into));
 }
 
+Result<std::size_t> SimKernel::receive(int fd, std::span<std::byte> into) {
+  const Result<Object*> object = open(Call::receive, fd);
+  if (!object) return Failure(object.error());
+  const bool socket = std::holds_alternative<Stream>(**object) ||
+                      std::holds_alternative<Listener>(**object) ||
+                      std::holds_alternative<Datagrams>(**object);
+  if (!socket) return failure(std::errc::not_a_socket);
+  return note_block(fd, read_object(**object, into));
+}
+
 namespace {
 
 std::vector<std::byte> joined(std::span<const iovec> parts, std::size_t limit) {

@@ -56,6 +56,7 @@ class SimKernel {
 
   void close(int fd);
   Result<std::size_t> read(int fd, std::span<std::byte> into);
+  Result<std::size_t> receive(int fd, std::span<std::byte> into);
   Result<std::size_t> write(int fd, std::span<const std::byte> from);
   Result<std::size_t> write_parts(int fd, std::span<const iovec> parts);
   Result<bool> set_nonblocking(int fd, bool on);

@@ -43,6 +43,10 @@ class LinuxSys {
                           .peer = Endpoint::from_sockaddr(address, length)};
   }
   Result<void> connect(int fd, const Endpoint& endpoint);
+  Result<std::size_t> receive(int fd, std::span<std::byte> into) {
+    return count_or_errno(
+        ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr));
+  }
   Result<std::size_t> send(int fd, std::span<const iovec> parts) {
     if (parts.size() > 1) return send_gathered(fd, parts);
     return count_or_errno(

@@ -114,6 +114,8 @@ concept Syscalls =
       { sys.listen(fd, value) } -> std::same_as<Result<void>>;
       { sys.accept(fd) } -> std::same_as<Result<AcceptedSocket>>;
       { sys.connect(fd, endpoint) } -> std::same_as<Result<void>>;
+      // As read(), for sockets: recv(2) takes a shorter way through the kernel.
+      { sys.receive(fd, into) } -> std::same_as<Result<std::size_t>>;
       // Gathers; never raises SIGPIPE.
       { sys.send(fd, parts) } -> std::same_as<Result<std::size_t>>;
       { sys.shutdown_write(fd) } -> std::same_as<Result<void>>;
