@@ -125,7 +125,8 @@ class Reactor {
     std::size_t next_endpoint = 0;                      ///< the one to try next,
     std::error_code last_error;                         ///< and why the one before failed.
     std::vector<std::pair<SocketOption, int>> options;  ///< For a descriptor that is not there yet.
-    std::vector<Block> unread;                          ///< Given back by the old owner.
+    std::vector<Block> unread;                          ///< Given back by the old owner,
+    ServiceHandle given_by = 0;                         ///< who is this one.
     UdpAddress address;                                 ///< Default destination of datagrams.
     std::int64_t idle_timeout_ms = 0;
     std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When a listener's owner heard of one.
@@ -220,6 +221,7 @@ class Reactor {
   void adopt(Connection& connection, int fd, ServiceHandle requester, Protocol protocol);
   void adopt_datagrams(Connection& connection, int fd, ServiceHandle requester);
   void send(SocketId id, Token payload, Priority priority, const UdpAddress* address);
+  [[nodiscard]] bool gives(const Connection& connection) const;
   void forget_output(SocketId id, std::size_t bytes);
   void quiesce(Connection& connection);
   void close_softly(Connection& connection);

@@ -328,6 +328,12 @@ Result<void> Reactor<Sys>::set_option(Connection& connection, const OptionPacket
 
 // ---- Hold and hand-over
 
+/// Whether an old owner still has something to give back.
+template <Syscalls Sys>
+bool Reactor<Sys>::gives(const Connection& connection) const {
+  return connection.state == State::handing_over || connection.state == State::handing_over_started;
+}
+
 template <Syscalls Sys>
 void Reactor<Sys>::command(const HoldPacket& packet) {
   Connection& connection = find(packet.id);
@@ -337,6 +343,9 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
     case HoldMode::hand_over:
       // Only who has it can give it up.
       if (connection.owner != packet.requester) return;
+      if (connection.state != State::free && !detail::kHandover.contains(connection.state)) {
+        connection.more().given_by = packet.requester;
+      }
       return step(connection, Input::hand_over);
     case HoldMode::give_back: {
       std::optional<Parcel> parcel = shared_->payloads.take_if(
@@ -345,6 +354,7 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
       return step(connection, Input::give_back, {.data = std::move(parcel->data)});
     }
     case HoldMode::done:
+      if (gives(connection) && connection.extra->given_by != packet.requester) return;
       return step(connection, Input::hand_over_done);
   }
 }

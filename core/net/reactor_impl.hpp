@@ -283,6 +283,8 @@ void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
 template <Syscalls Sys>
 void Reactor<Sys>::deliver_unread(Connection& connection) {
   if (!connection.extra || connection.extra->unread.empty()) return;
+  // A start in the middle of a hand-over owns the socket, but is not answered yet.
+  if (detail::kHandover.contains(connection.state)) return;
   for (Block& block : std::exchange(connection.extra->unread, {})) {
     const auto size = static_cast<std::int64_t>(block.size());
     deliver(EventKind::data, connection.id, connection.owner, size, std::move(block));
@@ -508,7 +510,10 @@ void Reactor<Sys>::run_inbox() {
   take_answers();
   for (const ServiceHandle owner : gone) {
     for (Connection& connection : connections_) {
-      if (connection.state != State::free && connection.owner == owner) owner_left(connection);
+      if (connection.state == State::free) continue;
+      // In a hand-over both the old and the next owner may end.
+      const bool gave = gives(connection) && connection.extra->given_by == owner;
+      if (connection.owner == owner || gave) owner_left(connection);
     }
   }
   for (Inbox::Visit& visit : visits) visit();
