@@ -446,7 +446,7 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
     const std::string reason = std::make_error_code(std::errc::timed_out).message();
     return step(connection, Input::create_failed, {.text = reason});
   }
-  const std::int64_t limit_ms = connection.more().idle_timeout_ms;
+  const std::int64_t limit_ms = connection.more().idle_timeout_ms.value_or(tuning_.idle_timeout_ms);
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
   SharedSlot& shared = shared_->slots.at(connection.id);
   shared.lock.lock([this] { sys_->yield_thread(); });
@@ -457,6 +457,15 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }
   step(connection, Input::read_failed, {.text = "idle timeout"});
+}
+
+/// The connection is up: its time to connect is over, and silence counts from now on.
+template <Syscalls Sys>
+void Reactor<Sys>::start_idle_timeout(Connection& connection) {
+  const auto set = connection.extra ? connection.extra->idle_timeout_ms : std::nullopt;
+  const std::int64_t limit_ms = set.value_or(tuning_.idle_timeout_ms);
+  timeouts_.remove(slot_of(connection));
+  if (limit_ms > 0) timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
 }
 
 /// Services run, and what they commanded, until nobody has anything to say.
@@ -542,7 +551,6 @@ std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
   if (announced) channel_->finish_wait();
   if (!ready.empty()) counters_->wakeups.add();
   now_ms_ = sys_->now_ms();
-  shared_->now_ms.store(now_ms_, std::memory_order_relaxed);
   return ready;
 }
 

@@ -47,10 +47,6 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
   adopt(connection, io.socket.fd, listener.owner, Protocol::tcp);
   connection.nodelay = listener.nodelay;
   enter(connection, State::paccept);
-  if (tuning_.idle_timeout_ms > 0) {
-    connection.more().idle_timeout_ms = tuning_.idle_timeout_ms;
-    timeouts_.set(slot_of(connection), now_ms_ + tuning_.idle_timeout_ms);
-  }
   const SocketId listener_id = listener.id;
   const std::string peer = io.socket.peer.text();
   step(listener, Input::accepted, {.ud = *id, .text = peer});
@@ -98,12 +94,8 @@ void Reactor<Sys>::on_io(Connection& connection, Connected&&) {
   const SocketId id = connection.id;
   const Result<Endpoint> peer = sys_->peer_endpoint(connection.fd);
   const std::string host = peer ? peer->host() : std::string();
-  const std::uint32_t slot = slot_of(connection);
-  timeouts_.remove(slot);
-  Extra& extra = connection.more();
-  extra.endpoints = {};
-  if (extra.idle_timeout_ms == 0) extra.idle_timeout_ms = tuning_.idle_timeout_ms;
-  if (extra.idle_timeout_ms > 0) timeouts_.set(slot, now_ms_ + extra.idle_timeout_ms);
+  connection.more().endpoints = {};
+  start_idle_timeout(connection);
   step(connection, Input::connect_ok, {.text = host});
   if (connection.id == id) flush(connection);
 }
