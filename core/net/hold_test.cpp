@@ -19,6 +19,7 @@ class HoldOn : public testing::Test {
   }
   void start(SocketId id) { ASSERT_TRUE(world.server->start(kOwner, id).has_value()); }
   void expect_rest() {
+    world.settle();
     const std::uint64_t wakeups = world.server->counts().wakeups;
     world.settle();
     EXPECT_EQ(world.server->counts().wakeups, wakeups) << "it spins";

@@ -197,13 +197,11 @@ TEST_F(NetstatStates, EveryStateIsListedWithItsType) {
   expect(udp, State::udp_held, "UDP");
   const SocketId dialled = world.server->udp_dial(kOwner, "192.0.2.1", 9).value();
   world.settle();
-  world.sys.fail_next(Call::send_to, EAGAIN);
-  world.sys.fail_next(Call::send_to, EAGAIN);
-  world.sys.fail_next(Call::send_to, EAGAIN);
+  for (int turn = 0; turn < 20; ++turn) world.sys.fail_next(Call::send_to, EAGAIN);
   ASSERT_TRUE(world.send(dialled, "x"));
   world.close(dialled);
   ASSERT_TRUE(world.until([&] { return world.server->state(dialled) != State::udp; }));
-  if (world.server->state(dialled) == State::udp_draining) seen.insert(State::udp_draining);
+  expect(dialled, State::udp_draining, "CLOSING");
 
   auto [fd, pipe] = world.sys.lend_pipe_reader();
   const SocketId bound = world.server->bind(kOwner, fd).value();
