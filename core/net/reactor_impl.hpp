@@ -210,10 +210,10 @@ void Reactor<Sys>::destroy(Connection& connection) {
   shared.direct_ms = 0;
   shared.output.reset(connection.id);
   shared.reserved_by.store(0, std::memory_order_relaxed);
-  const SocketId id = connection.id;
+  // Under the lock: nobody may change, in the name of the old id, what the next one finds.
+  shared_->slots.release(connection.id);
   [[maybe_unused]] const bool asked = shared.lock.unlock();
   connection = Connection{};
-  shared_->slots.release(id);
 }
 
 template <Syscalls Sys>
