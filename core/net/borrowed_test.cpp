@@ -21,34 +21,36 @@ class BorrowedOn : public testing::Test {
  protected:
   /// Kept by the test, blocking, as an inherited descriptor is.
   PipeEnds pipe() {
-    const PipeEnds ends = world.sys.make_pipe().value();
-    for (const int fd : {world.keep(ends.read_fd), world.keep(ends.write_fd)}) {
-      EXPECT_TRUE(world.sys.set_nonblocking(fd, false).has_value());
+    const PipeEnds ends = world_.sys.make_pipe().value();
+    for (const int fd : {world_.keep(ends.read_fd), world_.keep(ends.write_fd)}) {
+      EXPECT_TRUE(world_.sys.set_nonblocking(fd, false).has_value());
     }
     return ends;
   }
   SocketId bound(int fd) {
-    const SocketId id = world.server->bind(kOwner, fd).value();
-    const Event* open = world.wait_for(EventKind::open, id);
+    const SocketId id = world_.server->bind(kOwner, fd).value();
+    const Event* open = world_.wait_for(EventKind::open, id);
     EXPECT_NE(open, nullptr);
-    if (open != nullptr) EXPECT_EQ(open->data.text(), "binding");
+    if (open != nullptr) {
+      EXPECT_EQ(open->data.text(), "binding");
+    }
     return id;
   }
   void write(int fd, std::string_view text) {
-    EXPECT_EQ(world.sys.write(fd, std::as_bytes(std::span(text))).value_or(0), text.size());
+    EXPECT_EQ(world_.sys.write(fd, std::as_bytes(std::span(text))).value_or(0), text.size());
   }
   void expect_blocking(int fd) {
-    const Result<bool> was_nonblocking = world.sys.set_nonblocking(fd, false);
+    const Result<bool> was_nonblocking = world_.sys.set_nonblocking(fd, false);
     ASSERT_TRUE(was_nonblocking.has_value()) << "it was closed";
     EXPECT_FALSE(*was_nonblocking);
   }
 
-  World<Sys> world;
+  World<Sys> world_;
 };
 TYPED_TEST_SUITE(BorrowedOn, TestKernels, KernelNames);
 
 TYPED_TEST(BorrowedOn, APipeIsReadUntilItsWriterIsGone) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   const SocketId id = this->bound(ends.read_fd);
   this->write(ends.write_fd, "one ");
@@ -64,7 +66,7 @@ TYPED_TEST(BorrowedOn, APipeIsReadUntilItsWriterIsGone) {
 }
 
 TYPED_TEST(BorrowedOn, APipeIsWrittenInOrderAndNeverDirectly) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   const SocketId id = this->bound(ends.write_fd);
   ASSERT_TRUE(world.sys.set_nonblocking(ends.read_fd, true).has_value());
@@ -77,7 +79,7 @@ TYPED_TEST(BorrowedOn, APipeIsWrittenInOrderAndNeverDirectly) {
 }
 
 TYPED_TEST(BorrowedOn, ClosingGivesItBackOpenAndBlocking) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const CloseMode mode : {CloseMode::soft, CloseMode::abortive}) {
     const PipeEnds ends = this->pipe();
     const SocketId in = this->bound(ends.read_fd);
@@ -96,7 +98,7 @@ TYPED_TEST(BorrowedOn, ClosingGivesItBackOpenAndBlocking) {
 }
 
 TYPED_TEST(BorrowedOn, ADescriptorThatWasNonBlockingStaysSo) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   ASSERT_TRUE(world.sys.set_nonblocking(ends.read_fd, true).has_value());
   const SocketId id = this->bound(ends.read_fd);
@@ -106,7 +108,7 @@ TYPED_TEST(BorrowedOn, ADescriptorThatWasNonBlockingStaysSo) {
 }
 
 TYPED_TEST(BorrowedOn, TheEndOfTheServerGivesThemBackToo) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   this->bound(ends.read_fd);
   EXPECT_TRUE(world.server->bind(kOwner, ends.write_fd).has_value());  // Still in the channel.
@@ -116,7 +118,7 @@ TYPED_TEST(BorrowedOn, TheEndOfTheServerGivesThemBackToo) {
 }
 
 TYPED_TEST(BorrowedOn, ItMayBeBoundAgainAfterwards) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   for (int turn = 0; turn < 3; ++turn) {
     const SocketId id = this->bound(ends.read_fd);
@@ -128,7 +130,7 @@ TYPED_TEST(BorrowedOn, ItMayBeBoundAgainAfterwards) {
 }
 
 TYPED_TEST(BorrowedOn, AHeldPipeIsReadAfterItsStart) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   const SocketId id = this->bound(ends.read_fd);
   ASSERT_TRUE(world.server->hold(kOwner, id).has_value());
@@ -141,7 +143,7 @@ TYPED_TEST(BorrowedOn, AHeldPipeIsReadAfterItsStart) {
 }
 
 TYPED_TEST(BorrowedOn, AWriterOfAHeldPipeThatLeavesEndsItAfterItsData) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const PipeEnds ends = this->pipe();
   const SocketId id = this->bound(ends.read_fd);
   ASSERT_TRUE(world.server->hold(kOwner, id).has_value());
@@ -154,7 +156,7 @@ TYPED_TEST(BorrowedOn, AWriterOfAHeldPipeThatLeavesEndsItAfterItsData) {
 }
 
 TYPED_TEST(BorrowedOn, ASocketIsNeitherShutDownNorClosed) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const int fd = world.client();
   EXPECT_TRUE(world.until([&] { return world.count(EventKind::accept, pair.listener) == 2; }));
@@ -175,7 +177,7 @@ TYPED_TEST(BorrowedOn, ASocketIsNeitherShutDownNorClosed) {
 }
 
 TYPED_TEST(BorrowedOn, ANegativeDescriptorIsRefusedAndAClosedOneIsAnError) {
-  auto& world = this->world;
+  auto& world = this->world_;
   EXPECT_EQ(world.server->bind(kOwner, -1).error(), std::errc::bad_file_descriptor);
   const PipeEnds ends = this->pipe();
   world.peer_close(ends.read_fd);
@@ -205,7 +207,7 @@ int file_with(World<Sys>& world, std::string_view contents) {
 }
 
 TYPED_TEST(BorrowedOn, AFileIsReadToItsEndThenWrittenAndNothingSpins) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const std::string contents(1'000'000, 'f');
   const int fd = file_with(world, contents);
   const SocketId id = this->bound(fd);
@@ -245,7 +247,7 @@ TEST(Borrowed, AFileThatIsOpenForWritingOnlyIsWrittenAndNothingSpins) {
 }
 
 TYPED_TEST(BorrowedOn, AHeldFileIsReadAfterItsStartOnly) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const int fd = file_with(world, std::string(1'000'000, 'f'));
   const SocketId id = this->bound(fd);
   ASSERT_TRUE(world.server->hold(kOwner, id).has_value());

@@ -144,9 +144,7 @@ std::string_view to_text(Act act) {
   return "not an Act";
 }
 
-const Rule* find_rule(State state, Input input) {
-  return detail::rule_of(state, input);
-}
+const Rule* find_rule(State state, Input input) { return detail::rule_of(state, input); }
 
 std::string rules_as_markdown() {
   std::string text =

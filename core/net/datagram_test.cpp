@@ -50,11 +50,11 @@ class DatagramsOn : public testing::Test {
  protected:
   SocketId made(Result<SocketId> id) {
     EXPECT_TRUE(id.has_value()) << id.error().message();
-    EXPECT_TRUE(world.until([&] { return world.server->state(*id) == State::udp; }));
+    EXPECT_TRUE(world_.until([&] { return world_.server->state(*id) == State::udp; }));
     return *id;
   }
   Endpoint address_of(SocketId id, const char* host) {
-    return *Endpoint::from_numeric(host, parse_host_port(world.info_of(id).local)->port);
+    return *Endpoint::from_numeric(host, parse_host_port(world_.info_of(id).local)->port);
   }
 
   /// The payload and the source of a UDP event.
@@ -65,12 +65,12 @@ class DatagramsOn : public testing::Test {
     return {std::string(event.data.text().substr(0, size)), source.value_or(UdpAddress())};
   }
 
-  World<Sys> world;
+  World<Sys> world_;
 };
 TYPED_TEST_SUITE(DatagramsOn, TestKernels, KernelNames);
 
 TYPED_TEST(DatagramsOn, ADatagramIsReportedWithItsSourceAndAnsweredThere) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const char* host : {"127.0.0.1", "::1"}) {
     SCOPED_TRACE(host);
     const SocketId id = this->made(world.server->udp(kOwner, host, 0));
@@ -90,7 +90,7 @@ TYPED_TEST(DatagramsOn, ADatagramIsReportedWithItsSourceAndAnsweredThere) {
 }
 
 TYPED_TEST(DatagramsOn, ADialledSocketSendsToItsPeerAndHearsIt) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const char* host : {"127.0.0.1", "::1"}) {
     SCOPED_TRACE(host);
     RawPeer<TypeParam> peer(world, host);
@@ -123,7 +123,7 @@ TYPED_TEST(DatagramsOn, AnAddressSurvivesItsCodec) {
 }
 
 TYPED_TEST(DatagramsOn, ADatagramOfNoBytesTravelsBothWays) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId id = this->made(world.server->udp(kOwner, "127.0.0.1", 0));
   RawPeer<TypeParam> peer(world, "127.0.0.1");
   peer.send("", this->address_of(id, "127.0.0.1"));
@@ -139,7 +139,7 @@ TYPED_TEST(DatagramsOn, ADatagramOfNoBytesTravelsBothWays) {
 }
 
 TYPED_TEST(DatagramsOn, A33_ADatagramThatIsTooLargeIsAnErrorAndTheNextOneGoesThrough) {
-  auto& world = this->world;
+  auto& world = this->world_;
   RawPeer<TypeParam> peer(world, "127.0.0.1");
   const SocketId id = this->made(world.server->udp_dial(kOwner, "127.0.0.1", peer.port));
   ASSERT_TRUE(world.send(id, std::string(70'000, 'l')));
@@ -154,7 +154,7 @@ TYPED_TEST(DatagramsOn, A33_ADatagramThatIsTooLargeIsAnErrorAndTheNextOneGoesThr
 }
 
 TYPED_TEST(DatagramsOn, AnIcmpErrorIsReportedAndTheSocketLivesOn) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const char* host : {"127.0.0.1", "::1"}) {
     SCOPED_TRACE(host);
     std::uint16_t nobody = 0;
@@ -184,7 +184,7 @@ TYPED_TEST(DatagramsOn, AnIcmpErrorIsReportedAndTheSocketLivesOn) {
 }
 
 TYPED_TEST(DatagramsOn, AnAddressOfTheOtherFamilyIsRefused) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId v4 = this->made(world.server->udp(kOwner, "127.0.0.1", 0));
   const SocketId v6 = this->made(world.server->udp(kOwner, "::1", 0));
   const auto to4 = UdpAddress::from_endpoint(*Endpoint::from_numeric("127.0.0.1", 9));
@@ -203,7 +203,7 @@ TYPED_TEST(DatagramsOn, AnAddressOfTheOtherFamilyIsRefused) {
 }
 
 TYPED_TEST(DatagramsOn, WithoutADestinationASendIsRefused) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId id = this->made(world.server->udp(kOwner, "", 0));
   EXPECT_EQ(world.server->send(id, Block::copy_of("x")).error(),
             std::errc::destination_address_required);
@@ -213,7 +213,7 @@ TYPED_TEST(DatagramsOn, WithoutADestinationASendIsRefused) {
 }
 
 TYPED_TEST(DatagramsOn, A21_ADatagramSentBehindAnAddressChangeGoesToTheNewAddress) {
-  auto& world = this->world;
+  auto& world = this->world_;
   RawPeer<TypeParam> old(world, "127.0.0.1");
   RawPeer<TypeParam> fresh(world, "127.0.0.1");
   const SocketId id = this->made(world.server->udp_dial(kOwner, "127.0.0.1", old.port));
@@ -225,7 +225,7 @@ TYPED_TEST(DatagramsOn, A21_ADatagramSentBehindAnAddressChangeGoesToTheNewAddres
 }
 
 TYPED_TEST(DatagramsOn, AHeldSocketReadsNothingUntilStartAndStillSends) {
-  auto& world = this->world;
+  auto& world = this->world_;
   RawPeer<TypeParam> peer(world, "127.0.0.1");
   const SocketId id = this->made(world.server->udp_dial(kOwner, "127.0.0.1", peer.port));
   ASSERT_TRUE(world.send(id, "hello"));
@@ -245,7 +245,7 @@ TYPED_TEST(DatagramsOn, AHeldSocketReadsNothingUntilStartAndStillSends) {
 }
 
 TYPED_TEST(DatagramsOn, CloseIsAnsweredOnceAndTheDescriptorGone) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const CloseMode mode : {CloseMode::soft, CloseMode::abortive}) {
     const SocketId id = this->made(world.server->udp(kOwner, "127.0.0.1", 0));
     const Endpoint at = this->address_of(id, "127.0.0.1");
@@ -259,7 +259,7 @@ TYPED_TEST(DatagramsOn, CloseIsAnsweredOnceAndTheDescriptorGone) {
 }
 
 TYPED_TEST(DatagramsOn, ATakenPortIsAnErrorInTheCallerAndLeavesNothing) {
-  auto& world = this->world;
+  auto& world = this->world_;
   RawPeer<TypeParam> peer(world, "127.0.0.1");
   EXPECT_EQ(world.server->udp(kOwner, "127.0.0.1", peer.port).error(), std::errc::address_in_use);
   EXPECT_EQ(world.server->counts().slots_used, 0U);

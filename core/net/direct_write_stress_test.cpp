@@ -159,7 +159,9 @@ class Stress {
       port_ = static_cast<std::uint16_t>(event.ud);
     }
     if (event.kind == EventKind::close && event.ud == 0) ++closes_[event.id];
-    if (event.kind == EventKind::data) EXPECT_EQ(closes_.count(event.id), 0U) << "DATA after CLOSE";
+    if (event.kind == EventKind::data) {
+      EXPECT_EQ(closes_.count(event.id), 0U) << "DATA after CLOSE";
+    }
     return true;
   }
 

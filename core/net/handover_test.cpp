@@ -16,19 +16,19 @@ class HandoverOn : public testing::Test {
   using Pair = typename World<Sys>::Pair;
 
   void hand_over(SocketId id, ServiceHandle from = kOwner) {
-    ASSERT_TRUE(world.server->hand_over(from, id).has_value());
-    ASSERT_TRUE(world.until([&] { return world.count(EventKind::handover, id) > 0; }));
+    ASSERT_TRUE(world_.server->hand_over(from, id).has_value());
+    ASSERT_TRUE(world_.until([&] { return world_.count(EventKind::handover, id) > 0; }));
   }
   void give_back(SocketId id, std::string_view unused) {
-    ASSERT_TRUE(world.server->give_back(id, Block::copy_of(unused)).has_value());
+    ASSERT_TRUE(world_.server->give_back(id, Block::copy_of(unused)).has_value());
   }
   void done(SocketId id, ServiceHandle from = kOwner) {
-    ASSERT_TRUE(world.server->hand_over_done(from, id).has_value());
+    ASSERT_TRUE(world_.server->hand_over_done(from, id).has_value());
   }
   /// What `to` received, in order.
   std::string data_to(SocketId id, ServiceHandle to) {
     std::string all;
-    for (const Event& event : world.events) {
+    for (const Event& event : world_.events) {
       const bool counts = event.id == id && event.to == to;
       if (counts && event.kind == EventKind::data) all += event.data.text();
     }
@@ -36,19 +36,19 @@ class HandoverOn : public testing::Test {
   }
   std::string story_to(SocketId id, ServiceHandle to) {
     std::string story;
-    for (const Event& event : world.events) {
+    for (const Event& event : world_.events) {
       if (event.id != id || event.to != to) continue;
       story += "OADCEUWH"[static_cast<std::size_t>(event.kind)];
     }
     return story;
   }
 
-  World<Sys> world;
+  World<Sys> world_;
 };
 TYPED_TEST_SUITE(HandoverOn, TestKernels, KernelNames);
 
 TYPED_TEST(HandoverOn, TheNextOwnerGetsWhatWasGivenBackThenWhatCameMeanwhile) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.peer_send(pair.peer, "abcdef");
   ASSERT_TRUE(world.until([&] { return world.data_of(pair.id) == "abcdef"; }));
@@ -68,7 +68,7 @@ TYPED_TEST(HandoverOn, TheNextOwnerGetsWhatWasGivenBackThenWhatCameMeanwhile) {
 }
 
 TYPED_TEST(HandoverOn, AStartThatComesFirstWaitsForTheOldOwner) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
@@ -86,7 +86,7 @@ TYPED_TEST(HandoverOn, AStartThatComesFirstWaitsForTheOldOwner) {
 }
 
 TYPED_TEST(HandoverOn, AFinMeanwhileIsToldToTheNextOwnerAfterItsData) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hand_over(pair.id);
   world.peer_send(pair.peer, "last");
@@ -104,7 +104,7 @@ TYPED_TEST(HandoverOn, AFinMeanwhileIsToldToTheNextOwnerAfterItsData) {
 }
 
 TYPED_TEST(HandoverOn, AFinThatTheOldOwnerHeardIsToldToTheNextOneToo) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   world.peer_send(pair.peer, "all");
   ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
@@ -119,7 +119,7 @@ TYPED_TEST(HandoverOn, AFinThatTheOldOwnerHeardIsToldToTheNextOneToo) {
 }
 
 TYPED_TEST(HandoverOn, OutputOfBothOwnersLeavesInOrder) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   const std::string large(8'000'000, 'o');
   ASSERT_TRUE(world.send(pair.id, large));
@@ -133,25 +133,29 @@ TYPED_TEST(HandoverOn, OutputOfBothOwnersLeavesInOrder) {
 }
 
 TYPED_TEST(HandoverOn, AnOwnerThatEndsInTheMiddleHasGivenBackWhatItGave) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const bool started : {false, true}) {
     SCOPED_TRACE(started ? "the next owner waits" : "nobody waits yet");
     const auto pair = world.connection();
     this->hand_over(pair.id);
     this->give_back(pair.id, "given ");
     world.peer_send(pair.peer, "fresh");
-    if (started) ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+    if (started) {
+      ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+    }
     world.settle();
     world.server->owner_gone(kOwner);
     world.settle();
-    if (!started) ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+    if (!started) {
+      ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+    }
     EXPECT_TRUE(world.until([&] { return this->data_to(pair.id, kOther) == "given fresh"; }));
     EXPECT_EQ(this->story_to(pair.id, kOther).substr(0, 1), "O");
   }
 }
 
 TYPED_TEST(HandoverOn, ANextOwnerThatEndsWhileItWaitsLeavesNothingBehind) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
@@ -168,7 +172,7 @@ TYPED_TEST(HandoverOn, ANextOwnerThatEndsWhileItWaitsLeavesNothingBehind) {
 }
 
 TYPED_TEST(HandoverOn, OnlyTheOwnerCanGiveASocketUp) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   ASSERT_TRUE(world.server->hand_over(kOther, pair.id).has_value());
   world.settle();
@@ -181,7 +185,7 @@ TYPED_TEST(HandoverOn, OnlyTheOwnerCanGiveASocketUp) {
 }
 
 TYPED_TEST(HandoverOn, NobodyButWhoGivesItUpCanSayThatItIsDone) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
@@ -194,7 +198,7 @@ TYPED_TEST(HandoverOn, NobodyButWhoGivesItUpCanSayThatItIsDone) {
 }
 
 TYPED_TEST(HandoverOn, ACloseInTheMiddleFreesEverything) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const CloseMode mode : {CloseMode::soft, CloseMode::abortive}) {
     const auto pair = world.connection();
     this->hand_over(pair.id);
@@ -211,7 +215,7 @@ TYPED_TEST(HandoverOn, ACloseInTheMiddleFreesEverything) {
 /// The peer sends a counted stream; owners read it, keep what they like, and pass the socket on a
 /// hundred times. Every byte must come out once and in order.
 TYPED_TEST(HandoverOn, UnderTrafficNoByteIsLostOrDoubled) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   Prng random(20'260'727);
   std::string sent;
@@ -244,7 +248,9 @@ TYPED_TEST(HandoverOn, UnderTrafficNoByteIsLostOrDoubled) {
     const bool early = random.below(2) == 0;
     const ServiceHandle next = owner + 1;
     const auto opens = world.count(EventKind::open, pair.id);
-    if (early) ASSERT_TRUE(world.server->start(next, pair.id).has_value());
+    if (early) {
+      ASSERT_TRUE(world.server->start(next, pair.id).has_value());
+    }
     const auto handed = static_cast<std::size_t>(round) + 1;
     ASSERT_TRUE(world.until([&] { return world.count(EventKind::handover, pair.id) == handed; }));
     receive();
@@ -256,7 +262,9 @@ TYPED_TEST(HandoverOn, UnderTrafficNoByteIsLostOrDoubled) {
     }
     this->done(pair.id, owner);
     owner = next;
-    if (!early) ASSERT_TRUE(world.server->start(next, pair.id).has_value());
+    if (!early) {
+      ASSERT_TRUE(world.server->start(next, pair.id).has_value());
+    }
     ASSERT_TRUE(world.until([&] { return world.count(EventKind::open, pair.id) > opens; }));
   }
   ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());

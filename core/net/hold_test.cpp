@@ -14,23 +14,23 @@ template <typename Sys>
 class HoldOn : public testing::Test {
  protected:
   void hold(SocketId id) {
-    ASSERT_TRUE(world.server->hold(kOwner, id).has_value());
-    world.settle();
+    ASSERT_TRUE(world_.server->hold(kOwner, id).has_value());
+    world_.settle();
   }
-  void start(SocketId id) { ASSERT_TRUE(world.server->start(kOwner, id).has_value()); }
+  void start(SocketId id) { ASSERT_TRUE(world_.server->start(kOwner, id).has_value()); }
   void expect_rest() {
-    world.settle();
-    const std::uint64_t wakeups = world.server->counts().wakeups;
-    world.settle();
-    EXPECT_EQ(world.server->counts().wakeups, wakeups) << "it spins";
+    world_.settle();
+    const std::uint64_t wakeups = world_.server->counts().wakeups;
+    world_.settle();
+    EXPECT_EQ(world_.server->counts().wakeups, wakeups) << "it spins";
   }
 
-  World<Sys> world;
+  World<Sys> world_;
 };
 TYPED_TEST_SUITE(HoldOn, TestKernels, KernelNames);
 
 TYPED_TEST(HoldOn, AHeldConnectionReadsNothingAndStillWrites) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hold(pair.id);
   EXPECT_EQ(world.server->state(pair.id), State::connected_held);
@@ -46,7 +46,7 @@ TYPED_TEST(HoldOn, AHeldConnectionReadsNothingAndStillWrites) {
 }
 
 TYPED_TEST(HoldOn, LargeOutputLeavesAHeldConnection) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hold(pair.id);
   const std::string large(8'000'000, 'h');
@@ -55,7 +55,7 @@ TYPED_TEST(HoldOn, LargeOutputLeavesAHeldConnection) {
 }
 
 TYPED_TEST(HoldOn, AResetOfAHeldConnectionIsDataThenErrThenClose) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hold(pair.id);
   world.peer_send(pair.peer, std::string(10'000, 'r'));
@@ -70,7 +70,7 @@ TYPED_TEST(HoldOn, AResetOfAHeldConnectionIsDataThenErrThenClose) {
 }
 
 TYPED_TEST(HoldOn, AFinOfAHeldConnectionIsToldWhenItIsResumed) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hold(pair.id);
   world.peer_send(pair.peer, "bye");
@@ -85,13 +85,15 @@ TYPED_TEST(HoldOn, AFinOfAHeldConnectionIsToldWhenItIsResumed) {
 }
 
 TYPED_TEST(HoldOn, AHeldConnectionIsClosedAtOnceAndThePeerSeesEverythingThenEof) {
-  auto& world = this->world;
+  auto& world = this->world_;
   for (const bool fin : {false, true}) {
     const auto pair = world.connection();
     ASSERT_TRUE(world.send(pair.id, "answer"));
     this->hold(pair.id);
     world.peer_send(pair.peer, "never read");
-    if (fin) ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
+    if (fin) {
+      ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
+    }
     world.close(pair.id);
     ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
     const auto received = world.peer_read(pair.peer);
@@ -104,7 +106,7 @@ TYPED_TEST(HoldOn, AHeldConnectionIsClosedAtOnceAndThePeerSeesEverythingThenEof)
 }
 
 TYPED_TEST(HoldOn, A28_AHeldConnectionThatIsClosedWithOutputPendingDoesNotOutliveItsPeer) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection();
   this->hold(pair.id);
   ASSERT_TRUE(world.send(pair.id, std::string(8'000'000, 'p')));
@@ -118,7 +120,7 @@ TYPED_TEST(HoldOn, A28_AHeldConnectionThatIsClosedWithOutputPendingDoesNotOutliv
 }
 
 TYPED_TEST(HoldOn, AHeldListenerAcceptsNothingUntilItsStart) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   this->hold(listener);
   world.client();
@@ -129,7 +131,7 @@ TYPED_TEST(HoldOn, AHeldListenerAcceptsNothingUntilItsStart) {
 }
 
 TYPED_TEST(HoldOn, AHoldWhileConnectingHoldsTheConnection) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId listener = world.listener();
   const SocketId id = world.server->open(kOwner, "127.0.0.1", world.port).value();
   ASSERT_TRUE(world.server->hold(kOwner, id).has_value());
@@ -148,7 +150,7 @@ TYPED_TEST(HoldOn, AHoldWhileConnectingHoldsTheConnection) {
 }
 
 TYPED_TEST(HoldOn, WhereNothingIsReadAHoldChangesNothing) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const auto pair = world.connection(false);
   const SocketId plisten = world.listener(false);
   this->hold(pair.id);
@@ -195,7 +197,9 @@ TEST(Hold, AfterAWriteErrorAHoldKeepsTheRestUntilItsStartOrASecondPassed) {
     ASSERT_TRUE(world.send(pair.id, "lost"));
     ASSERT_NE(world.wait_for(EventKind::error, pair.id), nullptr);
     EXPECT_EQ(world.server->state(pair.id), State::halfclose_write_held);
-    if (started) ASSERT_TRUE(world.server->start(kOwner, pair.id).has_value());
+    if (started) {
+      ASSERT_TRUE(world.server->start(kOwner, pair.id).has_value());
+    }
     world.settle();
     EXPECT_EQ(world.story_of(pair.id), started ? "OEOD" : "OE");
     world.pass_ms(1'001);

@@ -36,7 +36,9 @@ TYPED_TEST(OutputLimitsOn, AReaderThatNeverReadsCostsTheLimitAndNoMore) {
       ASSERT_EQ(sent.error(), std::errc::no_buffer_space);
     }
     if (turn % 10 == 0) world.server->poll(0);
-    if (turn % 100 == 0) ASSERT_LE(world.info_of(pair.id).queued_bytes, 3'000'000U);
+    if (turn % 100 == 0) {
+      ASSERT_LE(world.info_of(pair.id).queued_bytes, 3'000'000U);
+    }
   }
   EXPECT_GT(refused, 0U);
   EXPECT_EQ(world.server->counts().limited_sends, refused);

@@ -151,9 +151,9 @@ TYPED_TEST(ControlChannel, EitherKindFitsIntoOneVariant) {
   std::variant<PipeChannel<CountingSys>, RingChannel<CountingSys>> any(std::move(this->channel));
   std::size_t received = 0;
   std::visit(
-      [&](auto& channel) {
-        ASSERT_TRUE(channel.send(encode(ExitPacket{})).has_value());
-        received = channel.receive([](const Packet& packet) { EXPECT_TRUE(packet); }, kNoLimit);
+      [&](auto& either) {
+        ASSERT_TRUE(either.send(encode(ExitPacket{})).has_value());
+        received = either.receive([](const Packet& packet) { EXPECT_TRUE(packet); }, kNoLimit);
       },
       any);
   EXPECT_EQ(received, 1U);

@@ -377,7 +377,9 @@ TEST(Resolving, ACloseMeanwhileIsOneCloseAndTheAnswerIsNobodys) {
       const std::size_t fds = world.sys.open_fds();
       const SocketId id = world.server->open(kOwner, "name", 80).value();
       world.settle();
-      if (pending) ASSERT_TRUE(world.send(id, "last words"));
+      if (pending) {
+        ASSERT_TRUE(world.send(id, "last words"));
+      }
       world.close(id, mode);
       world.settle();
       const bool drains = pending && mode == CloseMode::soft;
@@ -387,7 +389,9 @@ TEST(Resolving, ACloseMeanwhileIsOneCloseAndTheAnswerIsNobodys) {
       EXPECT_EQ(world.story_of(id), "C");
       std::optional<SimPeer> peer = world.sys.take_remote(at);
       ASSERT_EQ(peer.has_value(), drains);
-      if (drains) EXPECT_EQ(peer->read(), "last words");
+      if (drains) {
+        EXPECT_EQ(peer->read(), "last words");
+      }
       if (peer) peer->close();
       EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::free; }));
       EXPECT_EQ(world.sys.open_fds(), fds);
