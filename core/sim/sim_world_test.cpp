@@ -310,6 +310,15 @@ TEST_F(SimWorld, MoreForAFullWindowIsNoEdge) {
   EXPECT_EQ(edge(set), 0U);
 }
 
+TEST_F(SimWorld, AFullBufferThatAWaitFoundIsFollowedByAnEdge) {
+  sys.options().buffers = {.send_bytes = 6, .window_bytes = 4};
+  auto [fd, peer] = sys.lend_connection();
+  EXPECT_EQ(send(fd, "0123456789").value(), 10U) << "all of it: no send missed room";
+  const int set = watch(fd);
+  EXPECT_EQ(peer.read(), "0123456789");
+  EXPECT_EQ(edge(set), std::uint32_t{EPOLLOUT});
+}
+
 TEST_F(SimWorld, ALimitedSendIsFollowedByAnEdge) {
   auto [fd, peer] = sys.lend_connection();
   const int set = watch(fd);
