@@ -107,7 +107,10 @@ class Channel {
     }
     return true;
   }
-  void report(benchmark::State& state, double packets) const {
+  /// How often the ring needed the kernel. A pipe always does.
+  void report(benchmark::State& state, double packets) const
+    requires std::same_as<Kind<LinuxSys>, RingChannel<LinuxSys>>
+  {
     const ChannelCounters counters = channel_.counters();
     state.counters["signals_per_1000"] = 1e3 * static_cast<double>(counters.signals) / packets;
     state.counters["full_waits_per_1000"] =

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <functional>
 #include <map>
 #include <semaphore>
 #include <string>
@@ -49,6 +50,7 @@ class CountingSys {
   }
   void signal_event(int fd) {
     ++signals;
+    if (before_signal) before_signal();
     EXPECT_EQ(::eventfd_write(fd, 1), 0);
   }
   void yield_thread() { ::sched_yield(); }
@@ -56,6 +58,7 @@ class CountingSys {
   std::atomic<int> reads = 0;
   std::atomic<int> writes = 0;
   std::atomic<int> signals = 0;
+  std::function<void()> before_signal;
 
  private:
   static Result<std::size_t> result(ssize_t count) {
@@ -421,6 +424,16 @@ TYPED_TEST(ControlChannel, WakeKeepsTheNextWaitFromBeginningOnce) {
   EXPECT_EQ(this->sys.signals, 0) << "nobody slept";
 }
 
+TYPED_TEST(ControlChannel, ASignalThatComesWhenTheWaitIsOverIsTakenAfterTheNextOne) {
+  // The waker is between "the reader sleeps" and its write(2) when the wait ends for another
+  // reason.
+  this->sys.before_signal = [this] { this->channel.finish_wait(); };
+  ASSERT_TRUE(this->channel.prepare_wait());
+  this->channel.wake();
+  EXPECT_TRUE(this->wait(0)) << "the signal was taken before it was given";
+  EXPECT_FALSE(this->wait(0)) << "the signal was never taken";
+}
+
 TYPED_TEST(ControlChannel, WakesThatRaceWithWaitsAreNeverLost) {
   constexpr int kRounds = 50'000;
   std::counting_semaphore<> turn(0);
@@ -549,21 +562,38 @@ TEST(RingChannel, TheLargestPieceAlwaysFitsWhenAllWasRead) {
   EXPECT_EQ(channel.counters().full_waits, 0U);
 }
 
-TEST(RingChannel, AWaitForRoomIsCountedOnce) {
+TEST(RingChannel, ASleepingReaderLeavesTheWholeRingFree) {
   CountingSys sys;
   auto channel = std::move(*Ring::create(sys, kSmallRing));
+  const EncodedPacket packet = encode(SendPacket{.id = 1});
+  for (int before = 0; before < 300; ++before) {
+    ASSERT_TRUE(channel.send(packet).has_value());
+    ASSERT_EQ(channel.receive([](const Packet&) {}, kNoLimit), 1U);
+    ASSERT_TRUE(channel.prepare_wait());
+    channel.finish_wait();
+    // 24 bytes of ring each. One more would block this thread for ever.
+    for (std::size_t i = 0; i < kSmallRing / 24; ++i) ASSERT_TRUE(channel.send(packet).has_value());
+    ASSERT_EQ(channel.receive([](const Packet&) {}, kNoLimit), kSmallRing / 24);
+    ASSERT_TRUE(channel.prepare_wait());
+    channel.finish_wait();
+  }
+  EXPECT_EQ(channel.counters().full_waits, 0U);
+}
+
+TEST(RingChannel, ASendThatWaitsForRoomIsCounted) {
+  CountingSys sys;
+  auto channel = std::move(*Ring::create(sys, kSmallRing));
+  constexpr std::size_t kPackets = kSmallRing / 24 + 1;
   std::thread sender([&] {
-    // 24 bytes of ring each.
-    for (int i = 0; i < 1'000; ++i) {
+    for (std::size_t i = 0; i < kPackets; ++i) {
       ASSERT_TRUE(channel.send(encode(SendPacket{.id = 1})).has_value());
     }
   });
   while (channel.counters().full_waits == 0) std::this_thread::yield();
-  // What the reader gives back at once is more than what is still to come.
   std::size_t received = 0;
-  while (received < 1'000) received += channel.receive([](const Packet&) {}, kNoLimit);
+  while (received < kPackets) received += channel.receive([](const Packet&) {}, kNoLimit);
   sender.join();
-  EXPECT_EQ(channel.counters().full_waits, 1U);
+  EXPECT_EQ(channel.counters().full_waits, 1U) << "only the last one waited, however long";
 }
 
 }  // namespace
