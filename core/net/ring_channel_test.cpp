@@ -50,7 +50,7 @@ class CountingSys {
   }
   void signal_event(int fd) {
     ++signals;
-    if (before_signal) before_signal();
+    if (const auto hook = before_signal) hook();
     EXPECT_EQ(::eventfd_write(fd, 1), 0);
   }
   void yield_thread() { ::sched_yield(); }
@@ -374,31 +374,42 @@ TYPED_TEST(ControlChannel, AfterShutEverySendGivesEpipe) {
 
 // ---- Sleeping
 
+/// A few nanoseconds to a microsecond, so that two threads meet at every point of their ways.
+void dawdle(Prng& prng) {
+  for (std::uint64_t left = prng.below(300); left > 0; --left) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // Keeps the loop.
+  }
+}
+
 TYPED_TEST(ControlChannel, ASleeperIsWokenInEveryOfManyRounds) {
   constexpr SocketId kRounds = 100'000;
-  std::counting_semaphore<> turn(0);
-  std::atomic<bool> stop = false;
+  std::atomic<SocketId> turn = 0;
   std::thread sender([&] {
+    Prng prng(1);
     for (SocketId id = 1; id <= kRounds; ++id) {
-      turn.acquire();
-      if (stop) return;
+      for (int spins = 1; turn < id; ++spins) {
+        if (spins % 256 == 0) std::this_thread::yield();
+      }
+      if (turn > kRounds) return;
+      dawdle(prng);
       this->send(StartPacket{.id = id});
     }
   });
+  Prng prng(2);
+  bool woken = true;
   SocketId received = 0;
-  while (received < kRounds) {
-    turn.release();
-    const SocketId expected = received + 1;
-    while (received < expected && !stop) {
-      stop = !this->wait();
+  for (SocketId id = 1; id <= kRounds && woken; ++id) {
+    turn = id;
+    dawdle(prng);
+    while (received < id && woken) {
+      woken = this->wait();
       for (const Packet& packet : this->receive()) {
         EXPECT_EQ(packet, Packet(StartPacket{.id = ++received}));
       }
     }
-    if (stop) break;
   }
-  EXPECT_FALSE(stop) << "asleep in round " << received;
-  turn.release();
+  EXPECT_TRUE(woken) << "asleep in round " << received + 1;
+  turn = kRounds + 1;
   sender.join();
 }
 
@@ -434,13 +445,30 @@ TYPED_TEST(ControlChannel, ASignalThatComesWhenTheWaitIsOverIsTakenAfterTheNextO
   EXPECT_FALSE(this->wait(0)) << "the signal was never taken";
 }
 
+TYPED_TEST(ControlChannel, TwoSignalsInOneCountAreTakenByOneRead) {
+  this->sys.before_signal = [this] {
+    this->sys.before_signal = nullptr;
+    this->channel.finish_wait();
+    ASSERT_TRUE(this->channel.prepare_wait());
+    this->channel.wake();  // A second waker is faster with its signal.
+  };
+  ASSERT_TRUE(this->channel.prepare_wait());
+  this->channel.wake();
+  this->channel.finish_wait();
+  const int reads = this->sys.reads;
+  EXPECT_FALSE(this->wait(0));
+  EXPECT_EQ(this->sys.reads, reads) << "nothing was left to take";
+}
+
 TYPED_TEST(ControlChannel, WakesThatRaceWithWaitsAreNeverLost) {
   constexpr int kRounds = 50'000;
   std::counting_semaphore<> turn(0);
   std::atomic<int> wakes = 0;
   std::thread waker([&] {
+    Prng prng(1);
     for (int round = 1; round <= kRounds; ++round) {
       turn.acquire();
+      dawdle(prng);
       wakes = round;
       this->channel.wake();
     }
