@@ -69,6 +69,7 @@ void run_against_server(benchmark::State& state, ServerKind kind, ServerMode mod
 }
 
 void register_accept();
+void register_control_channel();
 void register_echo();
 void register_forward_message();
 
