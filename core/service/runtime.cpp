@@ -179,7 +179,7 @@ bool Runtime::post(ServiceHandle to, Message&& message) {
 }
 
 TimerId Runtime::post_after(milliseconds delay, ServiceHandle to, Session session) {
-  const auto when = Timer::Clock::now() + std::min(delay, kLongTime);
+  const auto when = Timer::Clock::now() + std::clamp(delay, milliseconds(0), kLongTime);
   return impl_->timer->add(when, {.service = to, .session = session});
 }
 
@@ -227,7 +227,7 @@ bool Runtime::stop(milliseconds limit) {
   if (impl_->stopped) return true;
   for (const ServiceHandle handle : impl_->host.registry().close()) retire(handle);
   // Whoever runs services ends each of them, the one that another thread just schedules too.
-  if (!impl_->wait_for_the_last(std::min(limit, kLongTime))) {
+  if (!impl_->wait_for_the_last(std::clamp(limit, milliseconds(0), kLongTime))) {
     impl_->name_who_did_not_end(limit);
     return false;
   }
