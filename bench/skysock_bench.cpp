@@ -88,6 +88,7 @@ int run_all() {
   bench::register_accept();
   bench::register_forward_message();
   bench::register_echo();
+  bench::register_service();
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (matched == 0) {

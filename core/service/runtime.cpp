@@ -78,12 +78,17 @@ struct Runtime::Impl {
 
   static Impl& self(void* context) { return *static_cast<Impl*>(context); }
 
-  EventSink sink() {
-    return {.context = this,
-            .deliver = [](void* context,
-                          Event&& event) { return self(context).host.deliver(std::move(event)); },
-            .run = [](void* context) { self(context).host.run(); },
-            .flush = [](void* context) { self(context).host.flush(); }};
+  /// Without workers services run after each event; with workers some are woken after a batch.
+  EventSink sink(bool workers) {
+    EventSink sink{.context = this, .deliver = [](void* context, Event&& event) {
+                     return self(context).host.deliver(std::move(event));
+                   }};
+    if (workers) {
+      sink.flush = [](void* context) { self(context).host.flush(); };
+    } else {
+      sink.run = [](void* context) { self(context).host.run(); };
+    }
+    return sink;
   }
 
   void start_threads(const Tuning& tuning) {
@@ -154,7 +159,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHoo
   // A write to a pipe or socket whose reader is gone is an error code here, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
   auto impl = std::make_unique<Impl>(tuning, std::move(hooks));
-  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink());
+  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink(tuning.workers > 0));
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
   impl->start_threads(tuning);
