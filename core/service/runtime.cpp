@@ -238,10 +238,10 @@ bool Runtime::stop(milliseconds limit) {
   }
   impl_->stopped = true;
   impl_->watchdog.reset();
-  // Workers first: they talk to the timer and the reactor. The scheduler itself outlives the
-  // threads that post.
+  // Workers first: they talk to the timer and the reactor. Scheduler and timer themselves outlive
+  // the threads that post.
   impl_->host.scheduler().stop();
-  impl_->timer.reset();
+  impl_->timer->stop();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.
   impl_->reactor_thread.join();

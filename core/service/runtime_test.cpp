@@ -614,6 +614,46 @@ TEST_P(RuntimeTest, AStopWithALimitNamesTheServiceThatDoesNotEndAndMayBeRepeated
   EXPECT_TRUE(node->stop(milliseconds(0)));
 }
 
+TEST_P(RuntimeTest, AStoppedRuntimeStillAnswersQuestions) {
+  const auto node = runtime();
+  const ServiceHandle service =
+      node->spawn("x", [](ServiceHandle) -> MessageHandler { return [](Message&&) {}; });
+  node->name(service, "x");
+  node->stop();
+  EXPECT_EQ(node->counts().services, 0U);
+  EXPECT_EQ(node->query("x"), 0U);
+  EXPECT_FALSE(node->post(service, text("x")));
+  EXPECT_NE(node->post_after(milliseconds(0), service, 1), 0U);
+  EXPECT_EQ(node->mailbox_length(service), 0U);
+}
+
+TEST(Runtime, TheFirstWorkerHandlesOneMessageOfAFullMailboxAndThenTheNextService) {
+  std::promise<void> gate;
+  std::shared_future<void> opened = gate.get_future().share();
+  Signal done;
+  int of_full = 0;
+  int before_other = -1;
+  const auto node = std::move(*Runtime::start({.workers = 1}));
+  const auto blocker = node->spawn("blocker", [&](ServiceHandle) -> MessageHandler {
+    return [opened](Message&&) { opened.wait(); };
+  });
+  const auto full = node->spawn("full", [&](ServiceHandle) -> MessageHandler {
+    return [&](Message&&) {
+      if (++of_full == 100) done.raise();
+    };
+  });
+  const auto other = node->spawn("other", [&](ServiceHandle) -> MessageHandler {
+    return [&](Message&&) { before_other = of_full; };
+  });
+  node->post(blocker, {});
+  for (int turn = 0; turn < 100; ++turn) node->post(full, {});
+  node->post(other, {});
+  gate.set_value();
+  ASSERT_TRUE(done.wait_for(1));
+  node->stop();
+  EXPECT_EQ(before_other, 1);
+}
+
 TEST_P(RuntimeTest, AServiceMaySpawnAndRetireOthers) {
   Signal children;
   const auto node = runtime();

@@ -173,6 +173,20 @@ TEST_F(ServiceHostTest, WhatFirstWasPostedElsewhereAndThenHereIsHandledInThatOrd
   EXPECT_EQ(seen_[0].session, 1);
 }
 
+TEST_F(ServiceHostTest, WhatTheThreadIsInsideOfIsSeenDuringAMessageAndNotAfter) {
+  const Activity& activity = host_.scheduler().activities().front();
+  Activity::Snapshot inside;
+  const ServiceHandle service =
+      spawn([&](ServiceHandle, Message&&) { inside = activity.snapshot(); });
+  post(service, {.type = MessageType::system, .session = 5, .source = 6});
+  host_.run();
+  EXPECT_EQ(inside.service, service);
+  EXPECT_EQ(inside.source, 6U);
+  EXPECT_EQ(inside.session, 5);
+  EXPECT_EQ(inside.type, MessageType::system);
+  EXPECT_EQ(activity.snapshot().service, 0U);
+}
+
 TEST_F(ServiceHostTest, OverloadIsReportedWithNameAndLength) {
   const ServiceHandle service = spawn([](ServiceHandle, Message&&) {}, "slow");
   for (int turn = 0; turn < 5'000; ++turn) post(service);
