@@ -72,5 +72,6 @@ void register_accept();
 void register_control_channel();
 void register_echo();
 void register_forward_message();
+void register_service();
 
 }  // namespace skysock::bench

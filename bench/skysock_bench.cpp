@@ -95,6 +95,7 @@ int run_all() {
   bench::register_forward_message();
   bench::register_echo();
   bench::register_control_channel();
+  bench::register_service();
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (matched == 0) {

@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -21,7 +23,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr std::chrono::seconds kEndGrace{5};
+constexpr int kExitStuck = 4;
 
 constexpr const char* kDescription =
     "Runs a Lua script as the first service of a skysock node: a reactor thread with the socket\n"
@@ -31,8 +33,9 @@ constexpr const char* kFooter =
     "Example: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed to load or to start, or could not end within 5 s\n"
-    "            2  the command line is wrong";
+    "            1  the script failed to load or to start\n"
+    "            2  the command line is wrong\n"
+    "            4  a service did not end within --stop-limit; its name is on standard error";
 
 /// CLI11 does not know what follows the options.
 class Formatter : public CLI::Formatter {
@@ -45,6 +48,7 @@ class Formatter : public CLI::Formatter {
 struct Options {
   Tuning tuning;
   Script script;
+  std::int64_t stop_limit_s = 10;
 };
 
 int usage_error(const std::string& text) {
@@ -70,13 +74,14 @@ int run(Options options) {
     return kExitFailed;
   }
   Runtime& runtime = **made;
-  const SignalWatch watch([&runtime] { runtime.request_stop(); }, kEndGrace);
+  const SignalWatch watch([&runtime] { runtime.request_stop(); });
   const std::string name = options.script.path;
   const ServiceHandle first =
       runtime.spawn(name, service_factory(runtime, std::move(options.script), failed));
   runtime.post(first, Message{.type = MessageType::system, .payload = {}});
   runtime.wait();
-  runtime.stop();
+  // No destructor and no exit handler runs then: the service that hangs may use anything.
+  if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
   return failed.load() ? kExitFailed : 0;
 }
 
@@ -110,6 +115,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "skysock " SKYSOCK_VERSION);
   app.add_option("--tuning", tuning, "key=value,... of the node; `--tuning help` lists the keys");
   app.add_option("--lualib", options.script.lualib, "Directory of skynet.lua and skynet/socket.lua")
+      ->capture_default_str();
+  app.add_option("--stop-limit", options.stop_limit_s,
+                 "Seconds that services may take to end, 0 to 86400")
+      ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
   try {
     app.parse(argc, argv);

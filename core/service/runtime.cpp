@@ -79,12 +79,17 @@ struct Runtime::Impl {
 
   static Impl& self(void* context) { return *static_cast<Impl*>(context); }
 
-  EventSink sink() {
-    return {.context = this,
-            .deliver = [](void* context,
-                          Event&& event) { return self(context).host.deliver(std::move(event)); },
-            .run = [](void* context) { self(context).host.run(); },
-            .flush = [](void* context) { self(context).host.flush(); }};
+  /// Without workers services run after each event; with workers some are woken after a batch.
+  EventSink sink(bool workers) {
+    EventSink sink{.context = this, .deliver = [](void* context, Event&& event) {
+                     return self(context).host.deliver(std::move(event));
+                   }};
+    if (workers) {
+      sink.flush = [](void* context) { self(context).host.flush(); };
+    } else {
+      sink.run = [](void* context) { self(context).host.run(); };
+    }
+    return sink;
   }
 
   void start_threads(const Tuning& tuning) {
@@ -156,7 +161,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHoo
   // A write to a pipe or socket whose reader is gone is an error code here, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
   auto impl = std::make_unique<Impl>(tuning, std::move(hooks));
-  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink());
+  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink(tuning.workers > 0));
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
   impl->start_threads(tuning);
@@ -181,7 +186,7 @@ bool Runtime::post(ServiceHandle to, Message&& message) {
 }
 
 TimerId Runtime::post_after(milliseconds delay, ServiceHandle to, Session session) {
-  const auto when = Timer::Clock::now() + std::min(delay, kLongTime);
+  const auto when = Timer::Clock::now() + std::clamp(delay, milliseconds(0), kLongTime);
   return impl_->timer->add(when, {.service = to, .session = session});
 }
 
@@ -229,16 +234,16 @@ bool Runtime::stop(milliseconds limit) {
   if (impl_->stopped) return true;
   for (const ServiceHandle handle : impl_->host.registry().close()) retire(handle);
   // Whoever runs services ends each of them, the one that another thread just schedules too.
-  if (!impl_->wait_for_the_last(std::min(limit, kLongTime))) {
+  if (!impl_->wait_for_the_last(std::clamp(limit, milliseconds(0), kLongTime))) {
     impl_->name_who_did_not_end(limit);
     return false;
   }
   impl_->stopped = true;
   impl_->watchdog.reset();
-  // Workers first: they talk to the timer and the reactor. The scheduler itself outlives the
-  // threads that post.
+  // Workers first: they talk to the timer and the reactor. Scheduler and timer themselves outlive
+  // the threads that post.
   impl_->host.scheduler().stop();
-  impl_->timer.reset();
+  impl_->timer->stop();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.
   impl_->reactor_thread.join();

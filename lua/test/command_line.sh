@@ -64,6 +64,10 @@ expect 2 "cannot read script $directory" "$directory"
 expect 2 "--tuning" --tuning
 expect 2 "nokey" --tuning nokey=1 "$directory/ok.lua"
 expect 2 "workers" --tuning workers=x "$directory/ok.lua"
+expect 0 "did not end within --stop-limit" --help
+expect 2 "--stop-limit" --stop-limit -1 "$directory/ok.lua"
+expect 0 "arguments" --stop-limit 0 "$directory/ok.lua"
+expect 0 "still here" --tuning workers=0 "$directory/late.lua"
 expect 2 "no skynet.lua in /nowhere" --lualib /nowhere "$directory/ok.lua"
 expect 0 "arguments	-a	--help	" "$directory/ok.lua" -a --help ""
 expect 0 "from the neighbour" "$directory/neighbour.lua"
