@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lua/bindings/service.hpp"
+#include "lua/native_command.hpp"
 #include "lua/signal_watch.hpp"
 
 namespace skysock::lua {
@@ -25,26 +26,31 @@ constexpr std::chrono::seconds kEndGrace{5};
 
 constexpr const char* kDescription =
     "Runs a Lua script as the first service of a skysock node: a reactor thread with the socket\n"
-    "server, worker threads for services, and the modules `skynet` and `skynet.socket`.";
+    "server, worker threads for services, and the modules `skynet` and `skynet.socket`. With\n"
+    "--native a service in C++ takes the place of the script.";
 constexpr const char* kFooter =
     "Everything after SCRIPT.lua reaches the script as `...`.\n"
-    "Example: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
+    "Examples: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
+    "          skysock --native echo --listen 127.0.0.1:8001\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed to load or to start, or could not end within 5 s\n"
+    "            1  the script failed to load or to start, --native cannot listen, or a service\n"
+    "               could not end within 5 s\n"
     "            2  the command line is wrong";
 
 /// CLI11 does not know what follows the options.
 class Formatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override {
-    return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n";
+    return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
+           "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n";
   }
 };
 
 struct Options {
   Tuning tuning;
   Script script;
+  std::optional<NativeOptions> native;
 };
 
 int usage_error(const std::string& text) {
@@ -59,6 +65,14 @@ void hold_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
+ServiceHandle spawn_script(Runtime& runtime, Script script, std::atomic<bool>& failed) {
+  const std::string name = script.path;
+  const ServiceHandle first =
+      runtime.spawn(name, service_factory(runtime, std::move(script), failed));
+  runtime.post(first, Message{.type = MessageType::system, .payload = {}});
+  return first;
+}
+
 int run(Options options) {
   hold_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);
@@ -71,10 +85,11 @@ int run(Options options) {
   }
   Runtime& runtime = **made;
   const SignalWatch watch([&runtime] { runtime.request_stop(); }, kEndGrace);
-  const std::string name = options.script.path;
-  const ServiceHandle first =
-      runtime.spawn(name, service_factory(runtime, std::move(options.script), failed));
-  runtime.post(first, Message{.type = MessageType::system, .payload = {}});
+  if (options.native) {
+    spawn_native(runtime, *options.native, failed);
+  } else {
+    spawn_script(runtime, std::move(options.script), failed);
+  }
   runtime.wait();
   runtime.stop();
   return failed.load() ? kExitFailed : 0;
@@ -103,6 +118,7 @@ int main(int argc, char** argv) {
   Options options;
   options.script.lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
   std::string tuning;
+  NativeCommand native;
   CLI::App app(kDescription, "skysock");
   app.footer(kFooter);
   app.formatter(std::make_shared<Formatter>());
@@ -111,6 +127,7 @@ int main(int argc, char** argv) {
   app.add_option("--tuning", tuning, "key=value,... of the node; `--tuning help` lists the keys");
   app.add_option("--lualib", options.script.lualib, "Directory of skynet.lua and skynet/socket.lua")
       ->capture_default_str();
+  add_native_options(app, native);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -129,6 +146,14 @@ int main(int argc, char** argv) {
   auto parsed = parse_tuning(tuning);
   if (!parsed) return usage_error("--tuning: " + parsed.error());
   options.tuning = *parsed;
+  const auto service = parse_native(native);
+  if (!service) return usage_error(service.error());
+  options.native = *service;
+  if (options.native) {
+    options.tuning = native_tuning(options.tuning, options.native->mode);
+    if (app.remaining().empty()) return run(std::move(options));
+    return usage_error(fmt::format("unexpected '{}' beside --native", app.remaining().front()));
+  }
   const std::string problem = take_script(app.remaining(), options.script);
   if (!problem.empty()) return usage_error(problem);
   return run(std::move(options));
