@@ -16,6 +16,7 @@
 #include "lua/bindings/service.hpp"
 #include "lua/native_command.hpp"
 #include "lua/signal_watch.hpp"
+#include "lua/stats_printer.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -51,6 +52,7 @@ struct Options {
   Tuning tuning;
   Script script;
   std::optional<NativeOptions> native;
+  std::optional<StatsOptions> stats;
 };
 
 int usage_error(const std::string& text) {
@@ -85,12 +87,15 @@ int run(Options options) {
   }
   Runtime& runtime = **made;
   const SignalWatch watch([&runtime] { runtime.request_stop(); }, kEndGrace);
+  std::optional<StatsPrinter> stats;
+  if (options.stats) stats.emplace(runtime, *options.stats);
   if (options.native) {
     spawn_native(runtime, *options.native, failed);
   } else {
     spawn_script(runtime, std::move(options.script), failed);
   }
   runtime.wait();
+  stats.reset();
   runtime.stop();
   return failed.load() ? kExitFailed : 0;
 }
@@ -119,6 +124,7 @@ int main(int argc, char** argv) {
   options.script.lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
   std::string tuning;
   NativeCommand native;
+  StatsCommand stats;
   CLI::App app(kDescription, "skysock");
   app.footer(kFooter);
   app.formatter(std::make_shared<Formatter>());
@@ -128,6 +134,7 @@ int main(int argc, char** argv) {
   app.add_option("--lualib", options.script.lualib, "Directory of skynet.lua and skynet/socket.lua")
       ->capture_default_str();
   add_native_options(app, native);
+  add_stats_options(app, stats);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -146,6 +153,9 @@ int main(int argc, char** argv) {
   auto parsed = parse_tuning(tuning);
   if (!parsed) return usage_error("--tuning: " + parsed.error());
   options.tuning = *parsed;
+  const auto printed = parse_stats(stats);
+  if (!printed) return usage_error(printed.error());
+  options.stats = *printed;
   const auto service = parse_native(native);
   if (!service) return usage_error(service.error());
   options.native = *service;
