@@ -14,9 +14,12 @@
 #include <vector>
 
 #include "lua/bindings/service.hpp"
+#include "lua/drain.hpp"
 #include "lua/native_command.hpp"
+#include "lua/output.hpp"
 #include "lua/signal_watch.hpp"
 #include "lua/stats_printer.hpp"
+#include "lua/trace_command.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -24,6 +27,8 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr std::chrono::seconds kEndGrace{5};
+constexpr std::chrono::seconds kDrainLimit{2};
+static_assert(kDrainLimit < kEndGrace);
 
 constexpr const char* kDescription =
     "Runs a Lua script as the first service of a skysock node: a reactor thread with the socket\n"
@@ -34,9 +39,16 @@ constexpr const char* kFooter =
     "Examples: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
     "          skysock --native echo --listen 127.0.0.1:8001\n"
     "\n"
+    "A trace has one entry for each step of a socket's state machine (core/net/RULES.md is the\n"
+    "table): time, id, owner, state + input -> next state, what the owner heard, what was done.\n"
+    "Example: skysock --trace t --native echo --listen 127.0.0.1:8001; skysock --read-trace t\n"
+    "\n"
+    "At the end, and after SIGTERM or SIGINT, what is queued may be sent for 2 s more.\n"
+    "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed to load or to start, --native cannot listen, or a service\n"
-    "               could not end within 5 s\n"
+    "            1  the script failed to load or to start, --native cannot listen, the file of\n"
+    "               --trace cannot be made or that of --read-trace is damaged, or a service could\n"
+    "               not end within 5 s\n"
     "            2  the command line is wrong";
 
 /// CLI11 does not know what follows the options.
@@ -44,20 +56,36 @@ class Formatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override {
     return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
-           "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n";
+           "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n"
+           "       skysock --read-trace FILE [--id ID]\n";
   }
+};
+
+/// As it was typed.
+struct CommandLine {
+  std::string tuning;
+  std::string lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
+  NativeCommand native;
+  StatsCommand stats;
+  TraceCommand trace;
 };
 
 struct Options {
   Tuning tuning;
-  Script script;
+  Script script;  ///< Unless `native`.
   std::optional<NativeOptions> native;
   std::optional<StatsOptions> stats;
+  std::string trace;  ///< "": none.
 };
 
 int usage_error(const std::string& text) {
-  fmt::print(stderr, "skysock: error: {}\nTry: skysock --help\n", text);
+  print_to(stderr, fmt::format("skysock: error: {}\nTry: skysock --help\n", text));
   return kExitUsage;
+}
+
+int failure(const std::string& text) {
+  print_to(stderr, fmt::format("skysock: error: {}\n", text));
+  return kExitFailed;
 }
 
 // A closed standard descriptor would be given to the first socket, and print() would write into it.
@@ -77,24 +105,29 @@ ServiceHandle spawn_script(Runtime& runtime, Script script, std::atomic<bool>& f
 
 int run(Options options) {
   hold_standard_descriptors();
-  std::signal(SIGPIPE, SIG_IGN);
   block_end_signals();
   std::atomic<bool> failed{false};
-  auto made = Runtime::start(options.tuning);
+  RuntimeHooks hooks;
+  std::unique_ptr<StepTrace> trace;
+  if (!options.trace.empty()) {
+    auto opened = open_trace(options.trace);
+    if (!opened) return failure(opened.error());
+    trace = std::move(*opened);
+    add_trace_hooks(hooks, *trace);
+  }
+  auto made = Runtime::start(options.tuning, std::move(hooks));
   if (!made) {
-    fmt::print(stderr, "skysock: error: cannot start the node: {}\n", made.error().message());
-    return kExitFailed;
+    return failure("cannot start the node: " + made.error().message());
   }
   Runtime& runtime = **made;
   const SignalWatch watch([&runtime] { runtime.request_stop(); }, kEndGrace);
   std::optional<StatsPrinter> stats;
   if (options.stats) stats.emplace(runtime, *options.stats);
-  if (options.native) {
-    spawn_native(runtime, *options.native, failed);
-  } else {
-    spawn_script(runtime, std::move(options.script), failed);
-  }
+  const ServiceHandle first = options.native
+                                  ? spawn_native(runtime, *options.native, failed)
+                                  : spawn_script(runtime, std::move(options.script), failed);
   runtime.wait();
+  drain_output(runtime, first, kDrainLimit);
   stats.reset();
   runtime.stop();
   return failed.load() ? kExitFailed : 0;
@@ -119,54 +152,75 @@ std::string take_script(const std::vector<std::string>& rest, Script& script) {
   return "";
 }
 
+std::expected<Options, std::string> check(const CommandLine& given,
+                                          const std::vector<std::string>& rest) {
+  Options options{.tuning = {}, .script = {.path = {}, .arguments = {}, .lualib = given.lualib}};
+  const auto tuning = parse_tuning(given.tuning);
+  if (!tuning) return std::unexpected("--tuning: " + tuning.error());
+  options.tuning = *tuning;
+  const auto stats = parse_stats(given.stats);
+  if (!stats) return std::unexpected(stats.error());
+  options.stats = *stats;
+  options.trace = given.trace.write;
+  const auto native = parse_native(given.native);
+  if (!native) return std::unexpected(native.error());
+  options.native = *native;
+  std::string problem;
+  if (!options.native) {
+    problem = take_script(rest, options.script);
+  } else if (!rest.empty()) {
+    problem = fmt::format("unexpected '{}' beside --native", rest.front());
+  } else {
+    options.tuning = native_tuning(options.tuning, options.native->mode);
+  }
+  if (!problem.empty()) return std::unexpected(problem);
+  return options;
+}
+
+int start(const CommandLine& given, const std::vector<std::string>& rest) {
+  if (given.tuning == "help") {
+    print_to(stdout, tuning_help());
+    return 0;
+  }
+  const std::string problem = check_trace(given.trace);
+  if (!problem.empty()) return usage_error(problem);
+  if (!given.trace.read.empty()) {
+    if (rest.empty()) return print_trace(given.trace);
+    return usage_error(fmt::format("unexpected '{}' beside --read-trace", rest.front()));
+  }
+  auto options = check(given, rest);
+  return options ? run(std::move(*options)) : usage_error(options.error());
+}
+
 int main(int argc, char** argv) {
-  Options options;
-  options.script.lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
-  std::string tuning;
-  NativeCommand native;
-  StatsCommand stats;
+  // A reader that is gone and a file that may not grow are errors of one write, not the end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  CommandLine given;
   CLI::App app(kDescription, "skysock");
   app.footer(kFooter);
   app.formatter(std::make_shared<Formatter>());
   app.prefix_command();
   app.set_version_flag("--version", "skysock " SKYSOCK_VERSION);
-  app.add_option("--tuning", tuning, "key=value,... of the node; `--tuning help` lists the keys");
-  app.add_option("--lualib", options.script.lualib, "Directory of skynet.lua and skynet/socket.lua")
+  app.add_option("--tuning", given.tuning,
+                 "key=value,... of the node; `--tuning help` lists the keys");
+  app.add_option("--lualib", given.lualib, "Directory of skynet.lua and skynet/socket.lua")
       ->capture_default_str();
-  add_native_options(app, native);
-  add_stats_options(app, stats);
+  add_native_options(app, given.native);
+  add_stats_options(app, given.stats);
+  add_trace_options(app, given.trace);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
+    print_to(stdout, app.help());
     return 0;
   } catch (const CLI::CallForVersion&) {
-    fmt::print("{}\n", app.version());
+    print_to(stdout, app.version() + "\n");
     return 0;
   } catch (const CLI::ParseError& error) {
     return usage_error(error.what());
   }
-  if (tuning == "help") {
-    fmt::print("{}", tuning_help());
-    return 0;
-  }
-  auto parsed = parse_tuning(tuning);
-  if (!parsed) return usage_error("--tuning: " + parsed.error());
-  options.tuning = *parsed;
-  const auto printed = parse_stats(stats);
-  if (!printed) return usage_error(printed.error());
-  options.stats = *printed;
-  const auto service = parse_native(native);
-  if (!service) return usage_error(service.error());
-  options.native = *service;
-  if (options.native) {
-    options.tuning = native_tuning(options.tuning, options.native->mode);
-    if (app.remaining().empty()) return run(std::move(options));
-    return usage_error(fmt::format("unexpected '{}' beside --native", app.remaining().front()));
-  }
-  const std::string problem = take_script(app.remaining(), options.script);
-  if (!problem.empty()) return usage_error(problem);
-  return run(std::move(options));
+  return start(given, app.remaining());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/sys/endpoint.hpp"
+#include "lua/output.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -65,18 +66,20 @@ ServiceHandle spawn_native(Runtime& runtime, const NativeOptions& options,
   NativeHooks hooks{
       .on_listening =
           [host](std::uint16_t port) {
-            fmt::print("listening on {}\n", address_text(host, port));
+            print_to(stdout, fmt::format("listening on {}\n", address_text(host, port)));
             std::fflush(stdout);
           },
       .on_failure =
           [wanted, &failed, &runtime](std::string_view reason) {
-            fmt::print(stderr, "skysock: error: cannot listen on {}: {}\n", wanted, reason);
+            print_to(stderr,
+                     fmt::format("skysock: error: cannot listen on {}: {}\n", wanted, reason));
             failed.store(true);
             runtime.request_stop();
           },
       .on_refusal =
           [](std::string_view reason) {
-            fmt::print(stderr, "skysock: warning: a connection was refused: {}\n", reason);
+            print_to(stderr,
+                     fmt::format("skysock: warning: a connection was refused: {}\n", reason));
           }};
   return runtime.spawn("native", native_service(runtime, options, std::move(hooks)));
 }
