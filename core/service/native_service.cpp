@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core/base/sink_tally.hpp"
@@ -97,16 +98,21 @@ class NativeService {
   }
 
   /// A connection whose peer is gone refuses; its CLOSE is on the way. One that is over its limit
-  /// is cut off: the peer must not take a stream with a hole for the whole.
+  /// is cut off, and nothing more is sent until its CLOSE comes, though there may be room again:
+  /// the peer must not take a stream with a hole for the whole.
   void answer(SocketId id, Block block) {
+    if (!cut_off_.empty() && cut_off_.contains(id)) return;
     const Result<SendOutcome> sent = sockets().send(id, std::move(block));
-    if (!sent && sent.error() == std::errc::no_buffer_space) close(id, CloseMode::abortive);
+    if (sent || sent.error() != std::errc::no_buffer_space) return;
+    cut_off_.insert(id);
+    close(id, CloseMode::abortive);
   }
 
   void on_close(SocketId id) {
     if (id == listener_) return hooks_.on_failure("the listening socket was closed");
     tallies_.erase(id);
     streams_.erase(id);
+    cut_off_.erase(id);
     close(id, CloseMode::soft);
   }
 
@@ -176,6 +182,7 @@ class NativeService {
   std::uint16_t port_ = 0;                           ///< 0 until bound.
   std::unordered_map<SocketId, SinkTally> tallies_;  ///< Of a sink.
   std::unordered_map<SocketId, Stream> streams_;     ///< Of a source.
+  std::unordered_set<SocketId> cut_off_;             ///< Their CLOSE is still to come.
 };
 
 }  // namespace
