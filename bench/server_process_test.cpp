@@ -36,9 +36,9 @@ TEST(ServerProcess, RawEpollServerServesAndEnds) {
   expect_echo_and_clean_end({own_folder() + "/raw_epoll_server", "127.0.0.1", "0"});
 }
 
-TEST(ServerProcess, ServiceServerServesAndEnds) {
-  expect_echo_and_clean_end(
-      {own_folder() + "/service_server", "--tuning", "workers=2", "127.0.0.1", "0"});
+TEST(ServerProcess, NativeServiceServesAndEnds) {
+  expect_echo_and_clean_end({own_folder() + "/skysock", "--native", "echo", "--listen",
+                             "127.0.0.1:0", "--tuning", "workers=2"});
 }
 
 TEST(ServerProcess, AProgramThatDoesNotExistIsNamed) {

@@ -28,7 +28,7 @@ load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
 
 const char* const kServerHelp =
     "Servers: plain_epoll (raw_epoll_server, the baseline), skysock_workers0 and skysock_workers1\n"
-    "(service_server, a C++ echo service) and skysock_lua (skysock with lua/examples/echo.lua),\n"
+    "(skysock --native echo) and skysock_lua (skysock with lua/examples/echo.lua),\n"
     "from the folder of this program; more with --server and --peer. Each is a process of its "
     "own.\n"
     "CPU time is that of this one process, with all its threads, not of its children.\n";

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <vector>
 
-#include "bench/stream/sink_tally.hpp"
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/sink_tally.hpp"
+#include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {

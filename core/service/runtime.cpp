@@ -103,7 +103,9 @@ struct Runtime::Impl {
     reactor_thread = std::thread([this] {
       host.adopt_thread();
       unshare(CLONE_FILES);
-      while (sockets->poll(-1)) {
+      for (bool more = true; more;) {
+        more = sockets->poll(-1);
+        if (hooks.after_batch) hooks.after_batch();
       }
     });
   }
@@ -164,6 +166,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHoo
   auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink(tuning.workers > 0));
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
+  impl->sockets->observe(impl->hooks.observer);
   impl->start_threads(tuning);
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
 }
