@@ -14,12 +14,14 @@ double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.
 template <typename Figure>
 double median_of(const Measured& server, Figure&& figure) {
   std::vector<double> values;
+  values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(figure(slice));
   return percentile(values, 0.5);
 }
 
 std::vector<double> costs(const Measured& server, LoadKind kind) {
   std::vector<double> values;
+  values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(cpu_us_per_operation(slice, kind));
   return values;
 }
