@@ -198,8 +198,9 @@ Outcome<void> ServerProcess::stop() {
     return std::unexpected(
         fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(*early)));
   }
+  // Before SIGTERM, and only if need be: a SIGCONT during its exit can hang the leak sanitizer.
+  if (paused()) kill(pid_, SIGCONT);
   kill(pid_, SIGTERM);
-  kill(pid_, SIGCONT);
   const auto status = wait_for_end(kStopLimit);
   if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
   if (status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)

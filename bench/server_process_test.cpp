@@ -63,18 +63,18 @@ TEST(ServerProcess, AnEndBeforeStopIsAnError) {
 TEST(ServerProcess, ABadExitCodeAfterSigtermIsAnError) {
   auto server = ServerProcess::start({"/bin/sh", "-c",
                                       "trap 'exit 4' TERM; echo listening on 127.0.0.1:1;"
-                                      "while :; do read -r line; done </dev/zero"},
+                                      "while :; do :; done"},
                                      std::nullopt);
   ASSERT_TRUE(server) << server.error();
   const auto stopped = server->stop();
   ASSERT_FALSE(stopped);
-  EXPECT_THAT(stopped.error(), HasSubstr("exit 4"));
+  EXPECT_THAT(stopped.error(), HasSubstr("expected exit 0, exit 4"));
 }
 
 TEST(ServerProcess, APausedServerUsesNoCpuAndGoesOnAfterwards) {
   auto server = ServerProcess::start({"/bin/sh", "-c",
                                       "echo listening on 127.0.0.1:1;"
-                                      "while :; do read -r line; done </dev/zero"},
+                                      "while :; do :; done"},
                                      std::nullopt);
   ASSERT_TRUE(server) << server.error();
   EXPECT_FALSE(server->paused());
@@ -101,7 +101,7 @@ TEST(ServerProcess, AServerThatEndedCannotBePaused) {
     changed = server->pause();
     if (changed) changed = server->resume();
   }
-  EXPECT_THAT(changed.error(), HasSubstr("exit 3"));
+  EXPECT_THAT(changed.error(), HasSubstr("while it was measured: exit 3"));
 }
 
 TEST(ServerProcess, AServerThatIsToldItsPortIsReadyWhenItAccepts) {
@@ -118,7 +118,7 @@ TEST(ServerProcess, AServerThatEndsBeforeItAcceptsIsAnError) {
   const auto port = port_of(listen_on("127.0.0.1", 0).value());
   const auto server = ServerProcess::start_on({"/bin/sh", "-c", "exit 7"}, port, std::nullopt);
   ASSERT_FALSE(server);
-  EXPECT_THAT(server.error(), HasSubstr("exit 7"));
+  EXPECT_THAT(server.error(), HasSubstr(", exit 7"));
 }
 
 TEST(Placement, NamesOutsideTheListAreRefused) {
