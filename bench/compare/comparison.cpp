@@ -28,7 +28,8 @@ std::vector<double> costs(const Measured& server, LoadKind kind) {
 
 std::string ratio_text(const std::optional<Ratio>& ratio) {
   if (!ratio) return fmt::format("{:>7}  {:<13}", "-", "");
-  return fmt::format("{:>7.3f}  {:.3f}-{:.3f}  ", ratio->value, ratio->pairs_p25, ratio->pairs_p75);
+  return fmt::format("{:>7.3f}{} {:.3f}-{:.3f}  ", ratio->value, ratio->disturbed() ? '?' : ' ',
+                     ratio->pairs_p25, ratio->pairs_p75);
 }
 
 ordered_json slice_json(const Slice& slice, std::size_t round) {
@@ -44,7 +45,8 @@ ordered_json ratio_json(const std::optional<Ratio>& ratio) {
   return {{"of_p10", ratio->value},
           {"pairs_p25", ratio->pairs_p25},
           {"pairs_median", ratio->pairs_median},
-          {"pairs_p75", ratio->pairs_p75}};
+          {"pairs_p75", ratio->pairs_p75},
+          {"disturbed", ratio->disturbed()}};
 }
 
 ordered_json server_json(const Measured& server, const Summary& summary) {

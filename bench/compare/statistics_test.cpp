@@ -46,6 +46,17 @@ TEST(Ratio, SpreadIsThatOfThePairs) {
   EXPECT_EQ(ratio.pairs_p75, 3);
 }
 
+TEST(Ratio, FarOutsideItsPairsIsMarked) {
+  EXPECT_FALSE((Ratio{1.02, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_TRUE((Ratio{1.04, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_TRUE((Ratio{0.96, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_FALSE((Ratio{1.2, 1.1, 1.2, 1.3}.disturbed()));
+  // The baseline had one calm moment that the other server never had.
+  std::vector<double> baseline(13, 2.0);
+  baseline[3] = baseline[7] = 1.0;
+  EXPECT_TRUE(ratio_of(std::vector<double>(13, 2.0), baseline).disturbed());
+}
+
 Slice slice(std::uint64_t operations, milliseconds server_cpu) {
   return {.operations = operations,
           .wall = milliseconds(250),
