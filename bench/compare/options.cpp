@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cerrno>
+#include <fstream>
+
 namespace skysock::bench::compare {
 namespace {
 
@@ -63,6 +66,10 @@ int parse(CLI::App& app, Options& options, int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kPassed : kUsage;
+  }
+  if (!options.json.empty() && !std::ofstream(options.json, std::ios::app)) {
+    return complain(kUsage, fmt::format("--json '{}': cannot write: {}", options.json,
+                                        load::errno_text(errno)));
   }
   auto placement = place(options.placement_name);
   if (!placement) return complain(kUsage, placement.error());
