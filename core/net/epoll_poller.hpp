@@ -132,7 +132,7 @@ class EpollPoller {
       ready_.push_back(
           {.id = static_cast<SocketId>(events_[at].data.u64), .events = events_[at].events});
     }
-    for (const SocketId id : again_) ready_.push_back({.id = id, .events = EPOLLIN | EPOLLOUT});
+    for (const SocketId id : again_) ready_.push_back({.id = id, .events = kEverything});
     again_.clear();
     return ready_;
   }
@@ -169,6 +169,8 @@ class EpollPoller {
   }
 
  private:
+  /// What a socket that is looked at again may have: an end that was told before is not told again.
+  static constexpr std::uint32_t kEverything = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
   /// The largest datagram, and then some.
   static constexpr std::size_t kDatagramBytes = 65'536;
 
@@ -209,7 +211,7 @@ class EpollPoller {
 
   static bool is(std::error_code code, std::errc what) { return code == what; }
   static bool nothing_yet(std::error_code code) {
-    return is(code, std::errc::resource_unavailable_try_again) || is(code, std::errc::interrupted);
+    return is(code, std::errc::resource_unavailable_try_again);
   }
 
   Result<std::size_t> read(const PolledSocket& socket, std::uint32_t size) {
@@ -261,6 +263,7 @@ class EpollPoller {
     for (std::size_t turn = 0; turn < reads_per_event_ && total < bytes_per_event_; ++turn) {
       const std::uint32_t size = socket.read_size;
       const Result<std::size_t> got = read(socket, size);
+      if (!got && is(got.error(), std::errc::interrupted)) continue;
       if (!got) return nothing_yet(got.error()) || on_event(IoError{got.error()});
       if (*got == 0) return on_event(Eof{});
       total += *got;
@@ -308,6 +311,7 @@ class EpollPoller {
     if (datagram_.empty()) datagram_ = Block(kDatagramBytes);
     for (std::size_t turn = 0; turn < reads_per_event_; ++turn) {
       const Result<ReceivedDatagram> got = sys_->receive_from(socket.fd, datagram_.bytes());
+      if (!got && is(got.error(), std::errc::interrupted)) continue;
       if (!got && nothing_yet(got.error())) return true;
       const bool go_on = got ? on_event(with_source(*got)) : on_event(DatagramError{got.error()});
       if (!go_on) return false;

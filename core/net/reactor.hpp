@@ -58,8 +58,7 @@ struct Shared {
   TokenTable<Parcel> payloads;
   TokenTable<ParkedFd> fds;
   Inbox inbox;
-  std::atomic<std::int64_t> now_ms{0};  ///< When the reactor last looked.
-  std::atomic<bool> woken{false};       ///< Something other than a packet waits for the reactor.
+  std::atomic<bool> woken{false};  ///< Something other than a packet waits for the reactor.
 };
 
 /// The thread that owns all sockets: takes control packets and completed I/O, looks up the rule,
@@ -111,12 +110,13 @@ class Reactor {
     std::vector<Endpoint> endpoints;                    ///< Of a connect under way,
     std::size_t next_endpoint = 0;                      ///< the one to try next,
     std::error_code last_error;                         ///< and why the one before failed.
-    std::vector<std::pair<SocketOption, int>> options;  ///< For a descriptor that is not there yet.
-    std::vector<Block> unread;                          ///< Given back by the old owner.
+    std::vector<std::pair<SocketOption, int>> options;  ///< For descriptors that are not there yet.
+    std::vector<Block> unread;                          ///< Given back by the old owner,
+    ServiceHandle given_by = 0;                         ///< who is this one.
     UdpAddress address;                                 ///< Default destination of datagrams.
-    std::int64_t idle_timeout_ms = 0;
-    std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When a listener's owner heard of one.
-    std::int64_t dropped = 0;                      ///< Bytes read and dropped while lingering.
+    std::optional<std::int64_t> idle_timeout_ms;        ///< 0: never; nothing: the tuning's.
+    std::int64_t last_refusal_ms = INT64_MIN / 2;       ///< When a listener's owner heard of one.
+    std::int64_t dropped = 0;                           ///< Bytes read and dropped while lingering.
   };
 
   /// The reactor's half of a slot.
@@ -207,11 +207,13 @@ class Reactor {
   void adopt(Connection& connection, int fd, ServiceHandle requester, Protocol protocol);
   void adopt_datagrams(Connection& connection, int fd, ServiceHandle requester);
   void send(SocketId id, Token payload, Priority priority, const UdpAddress* address);
+  [[nodiscard]] bool gives(const Connection& connection) const;
   void forget_output(SocketId id, std::size_t bytes);
   void quiesce(Connection& connection);
   void close_softly(Connection& connection);
   Result<void> set_option(Connection& connection, const OptionPacket& packet);
   Result<void> set_kernel_option(Connection& connection, SocketOption option, int value);
+  Result<void> change_kernel_option(Connection& connection, SocketOption option, int value);
 
   // Connecting.
   void connect_next(Connection& connection);
@@ -255,6 +257,7 @@ class Reactor {
   std::span<const Ready> wait(int timeout_ms);
   void expire_deadlines();
   void expire_timeout(Connection& connection);
+  void start_idle_timeout(Connection& connection);
 
   Sys* sys_;
   Shared* shared_;

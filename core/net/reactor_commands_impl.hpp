@@ -22,7 +22,10 @@ void Reactor<Sys>::run(const ControlPacket& packet) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::command(const StartPacket& packet) {
-  step(find(packet.id), Input::start, {.requester = packet.requester});
+  Connection& connection = find(packet.id);
+  // Until then, accept_timeout limits how long it may be silent.
+  if (connection.state == State::paccept) start_idle_timeout(connection);
+  step(connection, Input::start, {.requester = packet.requester});
 }
 
 template <Syscalls Sys>
@@ -162,7 +165,8 @@ void Reactor<Sys>::connect_next(Connection& connection) {
     const Result<void> tried = try_connect(connection, endpoint);
     if (tried) {
       const std::string host = endpoint.host();
-      timeouts_.remove(slot_of(connection));
+      extra.endpoints = {};
+      start_idle_timeout(connection);
       step(connection, Input::connect_ok, {.text = host});
       return flush(connection);
     }
@@ -272,20 +276,29 @@ Result<void> Reactor<Sys>::set_kernel_option(Connection& connection, SocketOptio
                                              int value) {
   const bool is_nodelay = option == SocketOption::nodelay;
   if (is_nodelay && connection.nodelay == value) return {};
-  if (connection.fd < 0 && detail::is_creating(connection.state)) {
-    connection.more().options.emplace_back(option, value);
-    return {};
-  }
   Result<void> set = sys_->set_option(connection.fd, option, value);
   if (set && is_nodelay) connection.nodelay = static_cast<std::int8_t>(value);
   return set;
+}
+
+/// While connecting, the next address may be tried with another descriptor.
+template <Syscalls Sys>
+Result<void> Reactor<Sys>::change_kernel_option(Connection& connection, SocketOption option,
+                                                int value) {
+  if (detail::is_creating(connection.state)) {
+    auto& options = connection.more().options;
+    std::erase_if(options, [option](const auto& one) { return one.first == option; });
+    options.emplace_back(option, value);
+  }
+  if (connection.fd < 0) return {};
+  return set_kernel_option(connection, option, value);
 }
 
 template <Syscalls Sys>
 Result<void> Reactor<Sys>::set_option(Connection& connection, const OptionPacket& packet) {
   SharedSlot& shared = shared_->slots.at(connection.id);
   const auto kernel = [&](SocketOption option) {
-    return set_kernel_option(connection, option, static_cast<int>(packet.value));
+    return change_kernel_option(connection, option, static_cast<int>(packet.value));
   };
   switch (packet.option) {
     case ConnectionOption::nodelay:
@@ -308,10 +321,10 @@ Result<void> Reactor<Sys>::set_option(Connection& connection, const OptionPacket
       if (packet.value > 0) timeouts_.set(slot_of(connection), now_ms_ + packet.value);
       return {};
     case ConnectionOption::idle_timeout_ms:
+      // A listener is silent by nature.
+      if ((detail::kListening | detail::in(State::plisten)).contains(connection.state)) return {};
       connection.more().idle_timeout_ms = packet.value;
-      if (detail::is_creating(connection.state)) return {};
-      timeouts_.remove(slot_of(connection));
-      if (packet.value > 0) timeouts_.set(slot_of(connection), now_ms_ + packet.value);
+      if (!detail::is_creating(connection.state)) start_idle_timeout(connection);
       return {};
     case ConnectionOption::output_limit_bytes:
       shared.limit.store(static_cast<std::uint32_t>(packet.value), std::memory_order_relaxed);
@@ -328,6 +341,12 @@ Result<void> Reactor<Sys>::set_option(Connection& connection, const OptionPacket
 
 // ---- Hold and hand-over
 
+/// Whether an old owner still has something to give back.
+template <Syscalls Sys>
+bool Reactor<Sys>::gives(const Connection& connection) const {
+  return connection.state == State::handing_over || connection.state == State::handing_over_started;
+}
+
 template <Syscalls Sys>
 void Reactor<Sys>::command(const HoldPacket& packet) {
   Connection& connection = find(packet.id);
@@ -337,6 +356,9 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
     case HoldMode::hand_over:
       // Only who has it can give it up.
       if (connection.owner != packet.requester) return;
+      if (connection.state != State::free && !detail::kHandover.contains(connection.state)) {
+        connection.more().given_by = packet.requester;
+      }
       return step(connection, Input::hand_over);
     case HoldMode::give_back: {
       std::optional<Parcel> parcel = shared_->payloads.take_if(
@@ -345,6 +367,7 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
       return step(connection, Input::give_back, {.data = std::move(parcel->data)});
     }
     case HoldMode::done:
+      if (gives(connection) && connection.extra->given_by != packet.requester) return;
       return step(connection, Input::hand_over_done);
   }
 }

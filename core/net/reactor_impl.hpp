@@ -210,10 +210,10 @@ void Reactor<Sys>::destroy(Connection& connection) {
   shared.direct_ms = 0;
   shared.output.reset(connection.id);
   shared.reserved_by.store(0, std::memory_order_relaxed);
-  const SocketId id = connection.id;
+  // Under the lock: nobody may change, in the name of the old id, what the next one finds.
+  shared_->slots.release(connection.id);
   [[maybe_unused]] const bool asked = shared.lock.unlock();
   connection = Connection{};
-  shared_->slots.release(id);
 }
 
 template <Syscalls Sys>
@@ -283,6 +283,8 @@ void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
 template <Syscalls Sys>
 void Reactor<Sys>::deliver_unread(Connection& connection) {
   if (!connection.extra || connection.extra->unread.empty()) return;
+  // A start in the middle of a hand-over owns the socket, but is not answered yet.
+  if (detail::kHandover.contains(connection.state)) return;
   for (Block& block : std::exchange(connection.extra->unread, {})) {
     const auto size = static_cast<std::int64_t>(block.size());
     deliver(EventKind::data, connection.id, connection.owner, size, std::move(block));
@@ -444,7 +446,7 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
     const std::string reason = std::make_error_code(std::errc::timed_out).message();
     return step(connection, Input::create_failed, {.text = reason});
   }
-  const std::int64_t limit_ms = connection.more().idle_timeout_ms;
+  const std::int64_t limit_ms = connection.more().idle_timeout_ms.value_or(tuning_.idle_timeout_ms);
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
   SharedSlot& shared = shared_->slots.at(connection.id);
   shared.lock.lock([this] { sys_->yield_thread(); });
@@ -455,6 +457,15 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }
   step(connection, Input::read_failed, {.text = "idle timeout"});
+}
+
+/// The connection is up: its time to connect is over, and silence counts from now on.
+template <Syscalls Sys>
+void Reactor<Sys>::start_idle_timeout(Connection& connection) {
+  const auto set = connection.extra ? connection.extra->idle_timeout_ms : std::nullopt;
+  const std::int64_t limit_ms = set.value_or(tuning_.idle_timeout_ms);
+  timeouts_.remove(slot_of(connection));
+  if (limit_ms > 0) timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
 }
 
 /// Services run, and what they commanded, until nobody has anything to say.
@@ -508,7 +519,10 @@ void Reactor<Sys>::run_inbox() {
   take_answers();
   for (const ServiceHandle owner : gone) {
     for (Connection& connection : connections_) {
-      if (connection.state != State::free && connection.owner == owner) owner_left(connection);
+      if (connection.state == State::free) continue;
+      // In a hand-over both the old and the next owner may end.
+      const bool gave = gives(connection) && connection.extra->given_by == owner;
+      if (connection.owner == owner || gave) owner_left(connection);
     }
   }
   for (Inbox::Visit& visit : visits) visit();
@@ -537,7 +551,6 @@ std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
   if (announced) channel_->finish_wait();
   if (!ready.empty()) counters_->wakeups.add();
   now_ms_ = sys_->now_ms();
-  shared_->now_ms.store(now_ms_, std::memory_order_relaxed);
   return ready;
 }
 

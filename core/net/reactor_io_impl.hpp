@@ -47,10 +47,6 @@ void Reactor<Sys>::on_io(Connection& listener, Accepted&& io) {
   adopt(connection, io.socket.fd, listener.owner, Protocol::tcp);
   connection.nodelay = listener.nodelay;
   enter(connection, State::paccept);
-  if (tuning_.idle_timeout_ms > 0) {
-    connection.more().idle_timeout_ms = tuning_.idle_timeout_ms;
-    timeouts_.set(slot_of(connection), now_ms_ + tuning_.idle_timeout_ms);
-  }
   const SocketId listener_id = listener.id;
   const std::string peer = io.socket.peer.text();
   step(listener, Input::accepted, {.ud = *id, .text = peer});
@@ -65,7 +61,6 @@ void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
                           io.error == std::errc::too_many_files_open_in_system;
   const std::string reason = io.error.message();
   const bool refused = out_of_fds && refuse_one(listener);
-  if (refused) counters_->refused_accepts.add();
   refuse_accept(listener, reason);
   if (!refused && listener.id == id && listener.state == State::listening) {
     step(listener, Input::accept_starved);
@@ -73,15 +68,20 @@ void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
 }
 
 /// Takes one connection out of the backlog by giving up the spare descriptor for a moment. Returns
-/// false when there is no spare one to give up.
+/// false when it stays there: no spare one to give up, or somebody else was faster to take its
+/// place.
 template <Syscalls Sys>
 bool Reactor<Sys>::refuse_one(const Connection& listener) {
   if (spare_fd_ < 0) spare_fd_ = sys_->open_spare().value_or(-1);
   if (spare_fd_ < 0) return false;
   sys_->close(std::exchange(spare_fd_, -1));
-  if (const auto socket = sys_->accept(listener.fd); socket) sys_->close(socket->fd);
+  const Result<AcceptedSocket> socket = sys_->accept(listener.fd);
+  if (socket) {
+    sys_->close(socket->fd);
+    counters_->refused_accepts.add();
+  }
   spare_fd_ = sys_->open_spare().value_or(-1);
-  return true;
+  return socket || socket.error() == std::errc::resource_unavailable_try_again;
 }
 
 /// Tells the listener's owner, now and then.
@@ -98,12 +98,8 @@ void Reactor<Sys>::on_io(Connection& connection, Connected&&) {
   const SocketId id = connection.id;
   const Result<Endpoint> peer = sys_->peer_endpoint(connection.fd);
   const std::string host = peer ? peer->host() : std::string();
-  const std::uint32_t slot = slot_of(connection);
-  timeouts_.remove(slot);
-  Extra& extra = connection.more();
-  extra.endpoints = {};
-  if (extra.idle_timeout_ms == 0) extra.idle_timeout_ms = tuning_.idle_timeout_ms;
-  if (extra.idle_timeout_ms > 0) timeouts_.set(slot, now_ms_ + extra.idle_timeout_ms);
+  connection.more().endpoints = {};
+  start_idle_timeout(connection);
   step(connection, Input::connect_ok, {.text = host});
   if (connection.id == id) flush(connection);
 }
@@ -189,7 +185,7 @@ std::uint64_t Reactor<Sys>::pending(const Connection& connection) const {
 template <Syscalls Sys>
 bool Reactor<Sys>::lingers(const Connection& connection) const {
   return connection.protocol == Protocol::tcp && tuning_.linger_ms > 0 &&
-         lingering_ < tuning_.linger_sockets;
+         tuning_.linger_bytes > 0 && lingering_ < tuning_.linger_sockets;
 }
 
 /// Puts what a direct write left in front of the queue; says that the write failed if it did.

@@ -175,7 +175,7 @@ struct SocketServer<Sys>::Impl {
 
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
-    slot.direct_ms = shared.now_ms.load(std::memory_order_relaxed);
+    slot.direct_ms = sys.now_ms();  // The reactor may be asleep: its clock is of no use.
     counters.direct_bytes.fetch_add(bytes, std::memory_order_relaxed);
   }
 

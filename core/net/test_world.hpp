@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,11 +37,14 @@ struct KernelTraits<LinuxSys> {
 template <Syscalls Sys>
 class World {
  public:
-  explicit World(const Tuning& tuning = {}) {
-    auto made = SocketServer<Sys>::create(
-        sys, tuning, {.context = this, .deliver = [](void* context, Event&& event) {
-                        return static_cast<World*>(context)->take(std::move(event));
-                      }});
+  /// `run` is called as EventSink::run is: it may give commands.
+  explicit World(Tuning tuning = {}, std::function<void()> run = nullptr) : run_(std::move(run)) {
+    adapt(tuning);
+    EventSink sink{.context = this, .deliver = [](void* context, Event&& event) {
+                     return static_cast<World*>(context)->take(std::move(event));
+                   }};
+    if (run_) sink.run = [](void* context) { static_cast<World*>(context)->run_(); };
+    auto made = SocketServer<Sys>::create(sys, tuning, sink);
     EXPECT_TRUE(made.has_value());
     server = std::move(*made);
   }
@@ -196,6 +202,34 @@ class World {
     settle();
   }
 
+  /// Asks from inside poll(), where it does not wait for another thread.
+  std::vector<SocketInfo> netstat() {
+    netstat_.reset();
+    EXPECT_TRUE(server->start(kAsker, kNoSuchId).has_value());
+    EXPECT_TRUE(until([&] { return netstat_.has_value(); }));
+    return netstat_.value_or(std::vector<SocketInfo>());
+  }
+
+  /// The line of `id`; an empty one (id 0) when there is none.
+  SocketInfo info_of(SocketId id) {
+    for (SocketInfo& info : netstat()) {
+      if (info.id == id) return std::move(info);
+    }
+    return {};
+  }
+
+  /// A descriptor of the test's own, closed at the end.
+  int keep(int fd) {
+    peers_.insert(fd);
+    return fd;
+  }
+
+  /// The peer's close(2) sends RST.
+  void peer_reset(int peer) {
+    EXPECT_TRUE(sys.set_option(peer, SocketOption::reset_on_close, 1).has_value());
+    peer_close(peer);
+  }
+
   Sys sys;
   std::vector<Event> events;
   std::set<ServiceHandle> dead;
@@ -203,12 +237,30 @@ class World {
   std::unique_ptr<SocketServer<Sys>> server;
 
  private:
+  /// All tests must pass whichever poller and channel there is: ctest runs them with others, too.
+  static void adapt(Tuning& tuning) {
+    const char* text = std::getenv("SKYSOCK_TEST_TUNING");
+    if (text == nullptr) return;
+    const Tuning other = parse_tuning(text).value();
+    tuning.poller = other.poller;
+    tuning.control = other.control;
+  }
+
+  static constexpr ServiceHandle kAsker = 0xFFFF'FFFF;
+  static constexpr SocketId kNoSuchId = 0x7FFF'FFFF;
+
   bool take(Event&& event) {
+    if (event.to == kAsker) {
+      netstat_ = server->netstat();
+      return true;
+    }
     if (dead.contains(event.to)) return false;
     events.push_back(std::move(event));
     return true;
   }
 
+  std::function<void()> run_;
+  std::optional<std::vector<SocketInfo>> netstat_;
   std::set<int> peers_;
 };
 

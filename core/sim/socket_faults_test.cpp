@@ -68,6 +68,17 @@ TEST_F(SocketFaults, A29_AListenerThatCanNeitherAcceptNorRefuseRestsAndTriesAgai
   EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr) << "descriptors are back";
 }
 
+TEST_F(SocketFaults, A29_WhenTheSparePlaceIsTakenByOthersTheListenerRests) {
+  const SocketId listener = world.listener();
+  world.client();
+  for (std::uint64_t turn = 0; turn < 4; ++turn) world.sys.fail_next(Call::accept, ENFILE, turn);
+  EXPECT_TRUE(world.until([&] { return world.server->state(listener) == State::accept_paused; }));
+  EXPECT_EQ(world.server->counts().refused_accepts, 0U) << "it is still in the backlog";
+  world.pass_ms(101);
+  world.pass_ms(101);
+  EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr);
+}
+
 TEST_F(SocketFaults, AListenerWithoutMemoryRestsAndCanBeClosed) {
   const SocketId listener = world.listener();
   world.client();

@@ -1,0 +1,232 @@
+// What shows only after many connections, or with real time: does anything grow, does a name that
+// is slow to look up delay anybody else? Real kernel; a few seconds.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include "core/net/socket_server_impl.hpp"
+#include "core/net/test_world.hpp"
+
+namespace skysock {
+namespace {
+
+// ---- Connections that come and go
+
+struct Footprint {
+  std::size_t descriptors = 0;
+  std::size_t resident_kib = 0;
+};
+
+Footprint footprint() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  Footprint now{.descriptors = static_cast<std::size_t>(std::distance(begin(all), end(all)))};
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "VmRSS:") status >> now.resident_kib;
+  }
+  return now;
+}
+
+/// As many clients at a time as the loopback's ports and the descriptors allow with ease.
+class Soak {
+ public:
+  static constexpr std::size_t kAtATime = 50;
+
+  Soak() { listener_ = world_.listener(); }
+
+  void connect_and_close(std::size_t times) {
+    for (std::size_t done = 0; done < times; done += kAtATime) batch();
+  }
+
+  World<LinuxSys>& world() { return world_; }
+
+ private:
+  void batch() {
+    world_.events.clear();
+    std::array<int, kAtATime> peers;
+    for (int& peer : peers) peer = world_.client();
+    ASSERT_TRUE(
+        world_.until([&] { return world_.count(EventKind::accept, listener_) == kAtATime; }));
+    std::vector<SocketId> ids;
+    for (const Event& event : world_.events) ids.push_back(static_cast<SocketId>(event.ud));
+    for (const SocketId id : ids) (void)world_.server->start(kOwner, id);
+    for (const SocketId id : ids) (void)world_.send(id, "hello", Priority::low);
+    // Resets leave no TIME_WAIT behind: a hundred thousand of those would take all ports.
+    bool soft = false;
+    for (const SocketId id : ids) {
+      world_.close(id, std::exchange(soft, !soft) ? CloseMode::soft : CloseMode::abortive);
+    }
+    ASSERT_TRUE(world_.until([&] {
+      return std::ranges::count(world_.events, EventKind::close, &Event::kind) == std::ssize(ids);
+    }));
+    for (const int peer : peers) world_.peer_reset(peer);
+    ASSERT_TRUE(world_.until([&] { return world_.server->counts().slots_used == 1; }));
+  }
+
+  World<LinuxSys> world_{parse_tuning("slots=256").value()};
+  SocketId listener_ = 0;
+};
+
+#if defined(__has_feature)
+constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
+constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
+#else
+constexpr bool kAddressSanitizer = false;
+constexpr bool kThreadSanitizer = false;
+#endif
+constexpr std::size_t kTimes = kThreadSanitizer ? 20'000 : 100'000;
+/// AddressSanitizer keeps 256 MiB of what was freed: there, only a block per connection shows.
+constexpr std::size_t kSlackKib = kAddressSanitizer ? 300'000 : kThreadSanitizer ? 50'000 : 4'000;
+
+TEST(Soak, AHundredThousandConnectionsLeaveNothingBehind) {
+  Soak soak;
+  soak.connect_and_close(kTimes / 10);  // What is kept for the next one is there now.
+  const Footprint before = footprint();
+  soak.connect_and_close(kTimes - kTimes / 10);
+  const Footprint after = footprint();
+  const SocketServerCounts counts = soak.world().server->counts();
+  EXPECT_EQ(counts.accepts, kTimes);
+  EXPECT_EQ(counts.slots_used, 1U);
+  EXPECT_EQ(counts.payloads_parked, 0U);
+  EXPECT_EQ(after.descriptors, before.descriptors);
+  EXPECT_LT(after.resident_kib, before.resident_kib + kSlackKib);
+}
+
+// ---- Wake-ups
+
+/// A thousand commands, each given when the reactor has gone to sleep: none may be lost, and none
+/// may wait for a tick.
+TEST(WakeUp, LV31_ACommandEndsTheReactorsSleepAtOnce) {
+  for (const char* tuning : {"control=ring", "control=pipe"}) {
+    SCOPED_TRACE(tuning);
+    LinuxSys sys;
+    std::atomic<int> heard{0};
+    const EventSink sink{.context = &heard, .deliver = [](void* context, Event&&) {
+                           static_cast<std::atomic<int>*>(context)->fetch_add(1);
+                           return true;
+                         }};
+    auto server = *SocketServer<LinuxSys>::create(sys, parse_tuning(tuning).value(), sink);
+    std::jthread reactor([&] {
+      while (server->poll(-1)) {
+      }
+    });
+    std::vector<std::chrono::nanoseconds> waits;
+    for (int turn = 1; turn <= 1'000; ++turn) {
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+      const auto begin = std::chrono::steady_clock::now();
+      ASSERT_TRUE(server->start(kOwner, 12'345).has_value());
+      while (heard < turn) sys.yield_thread();
+      waits.emplace_back(std::chrono::steady_clock::now() - begin);
+    }
+    std::ranges::sort(waits);
+    // The fastest tenth does not depend on how loaded the machine is; on a tick it would.
+    EXPECT_LT(waits[100], std::chrono::milliseconds(1));
+    EXPECT_TRUE(server->exit().has_value());
+  }
+}
+
+// ---- A slow name
+
+/// Closed until it is opened.
+class Gate {
+ public:
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void set(bool open) {
+    const std::lock_guard lock(mutex_);
+    open_ = open;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+};
+
+Gate names_gate;  ///< Resolver threads outlive their test.
+
+/// Linux, but every name is looked up until the test lets go.
+struct SlowNamesSys : LinuxSys {
+  struct Resolver : LinuxResolver {
+    Resolver(SlowNamesSys&, std::function<void()> on_ready)
+        : LinuxResolver(std::move(on_ready), look_up) {}
+
+    static Result<std::vector<Endpoint>> look_up(const std::string&, std::uint16_t port) {
+      names_gate.wait();
+      return std::vector{*Endpoint::from_numeric("127.0.0.1", port)};
+    }
+  };
+};
+
+}  // namespace
+
+template <>
+struct KernelTraits<SlowNamesSys> : KernelTraits<LinuxSys> {};
+
+namespace {
+
+class SlowName : public testing::Test {
+ protected:
+  SlowName() : pair(world.connection()) { names_gate.set(false); }
+  ~SlowName() override { names_gate.set(true); }
+
+  /// The 99th percentile of echoes through the server, in microseconds.
+  std::int64_t echo_p99_us() {
+    constexpr std::size_t kEchoes = 2'000;
+    std::vector<std::int64_t> us;
+    for (std::size_t turn = 0; turn < kEchoes; ++turn) {
+      world.events.clear();
+      const auto begin = std::chrono::steady_clock::now();
+      world.peer_send(pair.peer, "ping");
+      while (world.data_of(pair.id).empty()) world.server->poll(1);
+      EXPECT_TRUE(world.send(pair.id, "pong"));
+      EXPECT_EQ(world.peer_read(pair.peer, 4).text, "pong");
+      const auto took = std::chrono::steady_clock::now() - begin;
+      us.push_back(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    }
+    std::ranges::sort(us);
+    return us[kEchoes * 99 / 100];
+  }
+
+  World<SlowNamesSys> world;
+  World<SlowNamesSys>::Pair pair;
+};
+
+TEST_F(SlowName, ItsLookupDelaysNoEcho) {
+  const std::int64_t alone_us = echo_p99_us();
+  const SocketId id = world.server->open(kOwner, "slow.example", world.port).value();
+  world.server->poll(0);
+  const std::int64_t meanwhile_us = echo_p99_us();
+  EXPECT_EQ(world.server->state(id), State::resolving);
+  // A server that waited for the name would not answer at all; the bound is for the noise of a
+  // loaded machine.
+  EXPECT_LT(meanwhile_us, 10 * alone_us + 100'000);
+  names_gate.set(true);
+  EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::connected; }));
+}
+
+TEST_F(SlowName, ItsCloseIsAnsweredAtOnceAndTheServerEndsWithoutWaiting) {
+  const SocketId id = world.server->open(kOwner, "slow.example", world.port).value();
+  world.server->poll(0);
+  ASSERT_EQ(world.server->state(id), State::resolving);
+  world.close(id);
+  ASSERT_NE(world.wait_for(EventKind::close, id), nullptr);
+  const SocketId left = world.server->open(kOwner, "slow.example", world.port).value();
+  world.server->poll(0);
+  ASSERT_EQ(world.server->state(left), State::resolving);
+  world.server.reset();  // One that waited would wait for ever: the gate is closed.
+}
+
+}  // namespace
+}  // namespace skysock
