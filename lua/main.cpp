@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/sys/descriptor_table.hpp"
 #include "lua/bindings/service.hpp"
 #include "lua/drain.hpp"
 #include "lua/native_command.hpp"
@@ -143,6 +144,12 @@ int run(Options options) {
   const ServiceHandle first = options.native
                                   ? spawn_native(runtime, *options.native, failed)
                                   : spawn_script(runtime, std::move(options.script), failed);
+  // From here on this thread waits, and wakes others at most: without workers the reactor's thread
+  // has the descriptors for itself.
+  const int wake_fd = runtime.sockets().wake_fd();
+  if (options.tuning.workers == 0 && wake_fd >= 0) {
+    leave_descriptor_table({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, wake_fd});
+  }
   runtime.wait();
   drain_output(runtime, first, kDrainLimit);
   stats.reset();

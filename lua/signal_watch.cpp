@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/sys/descriptor_table.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -24,7 +25,10 @@ void block_end_signals() {
 }
 
 SignalWatch::SignalWatch(std::function<void()> on_signal)
-    : on_signal_(std::move(on_signal)), thread_([this] { watch(); }) {}
+    : on_signal_(std::move(on_signal)), thread_([this] {
+        leave_descriptor_table({});  // It needs none.
+        watch();
+      }) {}
 
 SignalWatch::~SignalWatch() {
   finished_.store(true);

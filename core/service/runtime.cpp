@@ -1,7 +1,6 @@
 #include "core/service/runtime.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,11 +8,13 @@
 #include <csignal>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <thread>
 
 #include "core/base/check.hpp"
 #include "core/service/timer.hpp"
 #include "core/service/watchdog.hpp"
+#include "core/sys/descriptor_table.hpp"
 
 namespace skysock {
 namespace {
@@ -76,6 +77,7 @@ struct Runtime::Impl {
   std::unique_ptr<Timer> timer;
   std::optional<Watchdog> watchdog;
   std::thread reactor_thread;
+  std::binary_semaphore exit_given{0};  ///< Nobody calls the server any more.
 
   static Impl& self(void* context) { return *static_cast<Impl*>(context); }
 
@@ -93,20 +95,31 @@ struct Runtime::Impl {
   }
 
   void start_threads(const Tuning& tuning) {
-    timer = std::make_unique<Timer>([this](TimerQueue::Due due) {
-      host.post(due.service, {.type = MessageType::response, .session = due.session});
-    });
+    // Without workers, only the reactor's thread is to have its descriptor table; the others need
+    // nothing but what wakes it.
+    std::function<void()> begin;
+    if (const int wake_fd = sockets->wake_fd(); tuning.workers == 0 && wake_fd >= 0) {
+      begin = [fd = wake_fd] { leave_descriptor_table({STDERR_FILENO, fd}); };
+    }
+    timer = std::make_unique<Timer>(
+        [this](TimerQueue::Due due) {
+          host.post(due.service, {.type = MessageType::response, .session = due.session});
+        },
+        begin);
     if (tuning.watchdog_ms > 0) {
-      watchdog.emplace(host.scheduler().activities(), milliseconds(tuning.watchdog_ms),
-                       [this](const Incident& incident) { hooks.on_stuck(stuck_in(incident)); });
+      watchdog.emplace(
+          host.scheduler().activities(), milliseconds(tuning.watchdog_ms),
+          [this](const Incident& incident) { hooks.on_stuck(stuck_in(incident)); }, begin);
     }
     reactor_thread = std::thread([this] {
       host.adopt_thread();
-      unshare(CLONE_FILES);
       for (bool more = true; more;) {
         more = sockets->poll(-1);
         if (hooks.after_batch) hooks.after_batch();
       }
+      // Here, where the descriptors are; and not before whoever gave the exit is out of the server.
+      exit_given.acquire();
+      sockets.reset();
     });
   }
 
@@ -249,8 +262,8 @@ bool Runtime::stop(milliseconds limit) {
   impl_->timer->stop();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.
+  impl_->exit_given.release();
   impl_->reactor_thread.join();
-  impl_->sockets.reset();
   return true;
 }
 

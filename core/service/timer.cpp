@@ -5,7 +5,11 @@
 
 namespace skysock {
 
-Timer::Timer(Fire fire) : fire_(std::move(fire)), thread_([this] { run(); }) {}
+Timer::Timer(Fire fire, std::function<void()> begin)
+    : fire_(std::move(fire)), thread_([this, begin = std::move(begin)] {
+        if (begin) begin();
+        run();
+      }) {}
 
 Timer::~Timer() { stop(); }
 

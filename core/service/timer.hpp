@@ -19,7 +19,8 @@ class Timer {
   using Fire = std::function<void(TimerQueue::Due)>;
 
   /// `fire` runs on the timer's thread and must not block.
-  explicit Timer(Fire fire);
+  /// `begin`, if given, is the first that the thread does.
+  explicit Timer(Fire fire, std::function<void()> begin = nullptr);
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
