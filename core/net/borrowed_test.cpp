@@ -1,8 +1,14 @@
 // Is a borrowed descriptor used and given back as it was: both ends of a pipe, a file, a socket;
 // never closed, never shut down, blocking again if it was blocking?
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
@@ -214,6 +220,28 @@ TYPED_TEST(BorrowedOn, AFileIsReadToItsEndThenWrittenAndNothingSpins) {
   world.close(id);
   EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::free; }));
   EXPECT_EQ(world.count(EventKind::close, id), 1U);
+}
+
+TEST(Borrowed, AFileThatIsOpenForWritingOnlyIsWrittenAndNothingSpins) {
+  World<LinuxSys> world;
+  const std::string path = testing::TempDir() + "skysock_borrowed_" + std::to_string(getpid());
+  const int fd = world.keep(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  ASSERT_GE(fd, 0);
+  const SocketId id = world.server->bind(kOwner, fd).value();
+  ASSERT_NE(world.wait_for(EventKind::open, id), nullptr);
+  for (const std::string line : {"first\n", "second\n"}) {
+    ASSERT_TRUE(world.send(id, line));
+    world.settle();
+    const std::uint64_t wakeups = world.server->counts().wakeups;
+    world.settle();
+    EXPECT_EQ(world.server->counts().wakeups, wakeups) << "it spins";
+  }
+  world.close(id);
+  ASSERT_NE(world.wait_for(EventKind::close, id), nullptr);
+  EXPECT_EQ(world.story_of(id), "OC");
+  std::ifstream file(path);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "first\nsecond\n");
+  EXPECT_EQ(std::remove(path.c_str()), 0);
 }
 
 TYPED_TEST(BorrowedOn, AHeldFileIsReadAfterItsStartOnly) {

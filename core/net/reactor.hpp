@@ -129,6 +129,7 @@ class Reactor {
     Watch watched = Watch::nothing;  ///< What the poller was last told,
     bool registered = false;         ///< whether it knows fd,
     bool always_ready = false;       ///< whether it cannot (a file),
+    bool write_only = false;         ///< such a one that cannot be read,
     bool changed = false;            ///< and whether it has to be told anew.
     bool dirty = false;              ///< Got output in this batch of commands.
     bool was_nonblocking = true;     ///< Of a borrowed descriptor, before we had it.

@@ -189,6 +189,7 @@ void Reactor<Sys>::release_fd(Connection& connection) {
   }
   connection.registered = false;
   connection.always_ready = false;
+  connection.write_only = false;
   connection.interest = 0;
 }
 
@@ -379,7 +380,8 @@ void Reactor<Sys>::update_interest(Connection& connection) {
   const Watch before = std::exchange(connection.watched, watch);
   if (connection.fd < 0) return;
   if (connection.always_ready) {
-    if (watch == Watch::read || output) poller_.look_again(connection.id);
+    const bool reads = watch == Watch::read && !connection.write_only;
+    if (reads || output) poller_.look_again(connection.id);
     return;
   }
   if (!EpollPoller<Sys>::registers(watch, output)) {

@@ -151,6 +151,11 @@ void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
     connection.more().last_error = io.error;
     return connect_next(connection);
   }
+  // Nobody said that a file can be read: trying is how we learn that it cannot.
+  if (connection.always_ready && io.error == std::errc::bad_file_descriptor) {
+    connection.write_only = true;
+    return;
+  }
   const std::string reason = io.error.message();
   step(connection, Input::read_failed, {.text = reason});
 }

@@ -25,6 +25,27 @@ class SocketFaults : public testing::Test {
   World<SimKernel> world;
 };
 
+TEST(ServerFaults, EveryFailingCallOfCreateIsItsErrorAndLeavesNothing) {
+  const std::pair<Call, int> faults[] = {{Call::make_event, EMFILE},
+                                         {Call::make_pipe, ENFILE},
+                                         {Call::epoll_create, EMFILE},
+                                         {Call::epoll_add, ENOSPC},
+                                         {Call::open_spare, EMFILE}};
+  for (const char* tuning : {"control=ring", "control=pipe"}) {
+    for (const auto& [call, code] : faults) {
+      for (const std::uint64_t occurrence : {0U, 1U}) {
+        SimKernel sys;
+        sys.fail_next(call, code, occurrence);
+        auto made = SocketServer<SimKernel>::create(sys, parse_tuning(tuning).value(), {});
+        EXPECT_EQ(made.has_value(), sys.faults_left() == 1) << "a failure went unnoticed";
+        if (made) continue;
+        EXPECT_EQ(made.error(), errno_code(code));
+        EXPECT_EQ(sys.open_fds(), 0U);
+      }
+    }
+  }
+}
+
 TEST_F(SocketFaults, A29_WithoutDescriptorsAConnectionIsRefusedAndTheListenerLivesOn) {
   const SocketId listener = world.listener();
   const int refused = world.client();
