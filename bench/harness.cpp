@@ -35,9 +35,9 @@ std::vector<std::string> command_of(ServerKind kind, ServerMode mode) {
       command = {set.programs + "/raw_epoll_server", "--mode", mode_name};
       break;
     case ServerKind::skysock:
-      command = {set.programs + "/service_server", "--mode", mode_name};
+      command = {set.programs + "/skysock", "--native", mode_name, "--listen", "127.0.0.1:0"};
       command.insert(command.end(), tuning.begin(), tuning.end());
-      break;
+      return command;
     case ServerKind::lua:
       SKYSOCK_CHECK(mode == ServerMode::echo);
       command = {set.programs + "/skysock"};

@@ -49,7 +49,7 @@ bool readable(int fd, milliseconds limit) {
 }
 
 std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status)) return fmt::format("killed by {}", strsignal(WTERMSIG(status)));
+  if (WIFSIGNALED(status)) return fmt::format("killed by {}", sigdescr_np(WTERMSIG(status)));
   return fmt::format("exit {}{}", WEXITSTATUS(status),
                      WEXITSTATUS(status) == 127   ? " (cannot be run)"
                      : WEXITSTATUS(status) == 125 ? " (cannot be pinned to its cpu)"
@@ -77,16 +77,17 @@ Outcome<ServerProcess> ServerProcess::launch(std::vector<std::string> argv,
                                              std::optional<int> cpu) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-    return std::unexpected(fmt::format("pipe2: {}", std::strerror(errno)));
+    return std::unexpected(fmt::format("pipe2: {}", load::errno_text(errno)));
   }
   Fd output(ends[0]);
   Fd input(ends[1]);
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (std::string& word : argv) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const pid_t self = getpid();
   const pid_t pid = fork();
-  if (pid < 0) return std::unexpected(fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) return std::unexpected(fmt::format("fork: {}", load::errno_text(errno)));
   if (pid == 0) become(pointers.data(), input.get(), cpu, self);
   ServerProcess server(fmt::format("{}", fmt::join(argv, " ")), pid, std::move(output));
   input = Fd();  // Closed here, so that the server's end is the end of its output.
@@ -160,7 +161,7 @@ Outcome<void> ServerProcess::change_state(int signal, int option, const char* ex
         fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(status)));
   }
   return std::unexpected(
-      fmt::format("'{}': waiting until it {}: {}", command_, expected, std::strerror(errno)));
+      fmt::format("'{}': waiting until it {}: {}", command_, expected, load::errno_text(errno)));
 }
 
 Outcome<void> ServerProcess::pause() { return change_state(SIGSTOP, WUNTRACED, "stops"); }
@@ -197,8 +198,9 @@ Outcome<void> ServerProcess::stop() {
     return std::unexpected(
         fmt::format("'{}' ended while it was measured: {}", command_, how_it_ended(*early)));
   }
+  // Before SIGTERM, and only if need be: a SIGCONT during its exit can hang the leak sanitizer.
+  if (paused()) kill(pid_, SIGCONT);
   kill(pid_, SIGTERM);
-  kill(pid_, SIGCONT);
   const auto status = wait_for_end(kStopLimit);
   if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
   if (status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)

@@ -4,8 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include "bench/load/echo_load.hpp"
+#include "bench/peers/raw_epoll.hpp"
 #include "bench/settings.hpp"
 
 namespace skysock::bench {
@@ -36,9 +38,9 @@ TEST(ServerProcess, RawEpollServerServesAndEnds) {
   expect_echo_and_clean_end({own_folder() + "/raw_epoll_server", "127.0.0.1", "0"});
 }
 
-TEST(ServerProcess, ServiceServerServesAndEnds) {
-  expect_echo_and_clean_end(
-      {own_folder() + "/service_server", "--tuning", "workers=2", "127.0.0.1", "0"});
+TEST(ServerProcess, NativeServiceServesAndEnds) {
+  expect_echo_and_clean_end({own_folder() + "/skysock", "--native", "echo", "--listen",
+                             "127.0.0.1:0", "--tuning", "workers=2"});
 }
 
 TEST(ServerProcess, AProgramThatDoesNotExistIsNamed) {
@@ -61,12 +63,62 @@ TEST(ServerProcess, AnEndBeforeStopIsAnError) {
 TEST(ServerProcess, ABadExitCodeAfterSigtermIsAnError) {
   auto server = ServerProcess::start({"/bin/sh", "-c",
                                       "trap 'exit 4' TERM; echo listening on 127.0.0.1:1;"
-                                      "while :; do read -r line; done </dev/zero"},
+                                      "while :; do :; done"},
                                      std::nullopt);
   ASSERT_TRUE(server) << server.error();
   const auto stopped = server->stop();
   ASSERT_FALSE(stopped);
-  EXPECT_THAT(stopped.error(), HasSubstr("exit 4"));
+  EXPECT_THAT(stopped.error(), HasSubstr("expected exit 0, exit 4"));
+}
+
+TEST(ServerProcess, APausedServerUsesNoCpuAndGoesOnAfterwards) {
+  auto server = ServerProcess::start({"/bin/sh", "-c",
+                                      "echo listening on 127.0.0.1:1;"
+                                      "while :; do :; done"},
+                                     std::nullopt);
+  ASSERT_TRUE(server) << server.error();
+  EXPECT_FALSE(server->paused());
+  ASSERT_TRUE(server->pause());
+  EXPECT_TRUE(server->paused());
+  const auto before = server->cpu_time();
+  for (int yield = 0; yield < 1'000; ++yield) sched_yield();
+  EXPECT_EQ(server->cpu_time(), before);
+  ASSERT_TRUE(server->resume());
+  EXPECT_FALSE(server->paused());
+  while (server->cpu_time() == before) sched_yield();  // ctest's limit ends it.
+  ASSERT_TRUE(server->pause());
+  server->allow_end_by_signal();
+  const auto stopped = server->stop();  // Also out of a pause.
+  EXPECT_TRUE(stopped) << stopped.error();
+}
+
+TEST(ServerProcess, AServerThatEndedCannotBePaused) {
+  auto server = ServerProcess::start({"/bin/sh", "-c", "echo listening on 127.0.0.1:1; exit 3"},
+                                     std::nullopt);
+  ASSERT_TRUE(server) << server.error();
+  load::Outcome<void> changed;
+  while (changed) {  // It may be caught before its exit.
+    changed = server->pause();
+    if (changed) changed = server->resume();
+  }
+  EXPECT_THAT(changed.error(), HasSubstr("while it was measured: exit 3"));
+}
+
+TEST(ServerProcess, AServerThatIsToldItsPortIsReadyWhenItAccepts) {
+  const auto port = port_of(listen_on("127.0.0.1", 0).value());
+  auto server = ServerProcess::start_on(
+      {own_folder() + "/raw_epoll_server", "127.0.0.1", std::to_string(port)}, port, std::nullopt);
+  ASSERT_TRUE(server) << server.error();
+  EXPECT_EQ(server->port(), port);
+  EXPECT_TRUE(load::EchoLoad::open({.port = port}));
+  EXPECT_TRUE(server->stop());
+}
+
+TEST(ServerProcess, AServerThatEndsBeforeItAcceptsIsAnError) {
+  const auto port = port_of(listen_on("127.0.0.1", 0).value());
+  const auto server = ServerProcess::start_on({"/bin/sh", "-c", "exit 7"}, port, std::nullopt);
+  ASSERT_FALSE(server);
+  EXPECT_THAT(server.error(), HasSubstr(", exit 7"));
 }
 
 TEST(Placement, NamesOutsideTheListAreRefused) {

@@ -45,7 +45,7 @@ load::Outcome<void> pin_load(const Placement& placement) {
   CPU_SET(static_cast<unsigned>(*placement.load_cpu), &set);
   if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
   return std::unexpected(
-      fmt::format("cannot pin to cpu {}: {}", *placement.load_cpu, std::strerror(errno)));
+      fmt::format("cannot pin to cpu {}: {}", *placement.load_cpu, load::errno_text(errno)));
 }
 
 Settings& settings() {

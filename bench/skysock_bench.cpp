@@ -31,7 +31,7 @@ All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
   --benchmark_format=console|json|csv
   --benchmark_out=FILE --benchmark_out_format=json|csv|console
 
-The servers are processes of their own: raw_epoll_server, service_server and skysock (with
+The servers are processes of their own: raw_epoll_server and skysock (--native, and with
 lua/examples/echo.lua), from the folder of this program. Every answer is checked.
 
 Exit codes: 0 every benchmark ran and every answer was right; 1 a benchmark failed (its line says
@@ -94,6 +94,8 @@ int run_all() {
   bench::register_accept();
   bench::register_forward_message();
   bench::register_echo();
+  bench::register_control_channel();
+  bench::register_service();
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (matched == 0) {

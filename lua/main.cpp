@@ -2,54 +2,108 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/sys/descriptor_table.hpp"
 #include "lua/bindings/service.hpp"
+#include "lua/drain.hpp"
+#include "lua/native_command.hpp"
+#include "lua/output.hpp"
 #include "lua/signal_watch.hpp"
+#include "lua/stats_printer.hpp"
+#include "lua/trace_command.hpp"
 
 namespace skysock::lua {
 namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr std::chrono::seconds kEndGrace{5};
+constexpr int kExitStuck = 4;
+constexpr std::chrono::seconds kDrainLimit{2};
 
 constexpr const char* kDescription =
     "Runs a Lua script as the first service of a skysock node: a reactor thread with the socket\n"
-    "server, worker threads for services, and the modules `skynet` and `skynet.socket`.";
+    "server, worker threads for services, and the modules `skynet` and `skynet.socket`. With\n"
+    "--native a service in C++ takes the place of the script.";
 constexpr const char* kFooter =
     "Everything after SCRIPT.lua reaches the script as `...`.\n"
-    "Example: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
+    "Examples: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
+    "          skysock --native echo --listen 127.0.0.1:8001\n"
+    "\n"
+    "A trace has one entry for each step of a socket's state machine (core/net/RULES.md is the\n"
+    "table): time, id, owner, state + input -> next state, what the owner heard, what was done.\n"
+    "Example: skysock --trace t --native echo --listen 127.0.0.1:8001; skysock --read-trace t\n"
+    "\n"
+    "At the end, and after SIGTERM or SIGINT, what is queued may be sent for 2 s more.\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed to load or to start, or could not end within 5 s\n"
-    "            2  the command line is wrong";
+    "            1  the script failed to load or to start, --native cannot listen, the file of\n"
+    "               --trace cannot be made or that of --read-trace is damaged\n"
+    "            2  the command line is wrong\n"
+    "            4  a service did not end within --stop-limit; its name is on standard error";
 
 /// CLI11 does not know what follows the options.
 class Formatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override {
-    return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n";
+    return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
+           "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n"
+           "       skysock --read-trace FILE [--id ID]\n";
   }
+};
+
+/// As it was typed.
+struct CommandLine {
+  std::string tuning;
+  std::string lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
+  NativeCommand native;
+  StatsCommand stats;
+  TraceCommand trace;
+  std::int64_t stop_limit_s = 10;
 };
 
 struct Options {
   Tuning tuning;
-  Script script;
+  Script script;  ///< Unless `native`.
+  std::optional<NativeOptions> native;
+  std::optional<StatsOptions> stats;
+  std::string trace;  ///< "": none.
+  std::int64_t stop_limit_s = 10;
 };
 
 int usage_error(const std::string& text) {
-  fmt::print(stderr, "skysock: error: {}\nTry: skysock --help\n", text);
+  print_to(stderr, fmt::format("skysock: error: {}\nTry: skysock --help\n", text));
   return kExitUsage;
+}
+
+int failure(const std::string& text) {
+  print_to(stderr, fmt::format("skysock: error: {}\n", text));
+  return kExitFailed;
+}
+
+// glibc gives the top of a heap back to the kernel above 128 KiB, and gets it again, page fault by
+// page fault, for the next reads. Measured (echo, one worker, page faults and CPU per message): 8
+// connections of 256 KiB 10 faults and 89 us by default, 0 and 54 with 16 MiB; 32 connections need
+// more than 1 MiB of it. Setting one of them ends glibc's own adaption of the other: a Lua server
+// of 1 MB strings then takes 735 faults each, unless M_MMAP_THRESHOLD lets them stay on the heap.
+// M_TOP_PAD changed nothing. The price: 16 MiB of each heap stay ours after a burst.
+void keep_heap() {
+  constexpr int kTrimBytes = 16 << 20;
+  constexpr int kMapBytes = 4 << 20;
+  ::mallopt(M_TRIM_THRESHOLD, kTrimBytes);
+  ::mallopt(M_MMAP_THRESHOLD, kMapBytes);
 }
 
 // A closed standard descriptor would be given to the first socket, and print() would write into it.
@@ -59,24 +113,48 @@ void hold_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
+ServiceHandle spawn_script(Runtime& runtime, Script script, std::atomic<bool>& failed) {
+  const std::string name = script.path;
+  const ServiceHandle first =
+      runtime.spawn(name, service_factory(runtime, std::move(script), failed));
+  runtime.post(first, Message{.type = MessageType::system, .payload = {}});
+  return first;
+}
+
 int run(Options options) {
   hold_standard_descriptors();
-  std::signal(SIGPIPE, SIG_IGN);
   block_end_signals();
   std::atomic<bool> failed{false};
-  auto made = Runtime::start(options.tuning);
+  RuntimeHooks hooks;
+  std::unique_ptr<StepTrace> trace;
+  if (!options.trace.empty()) {
+    auto opened = open_trace(options.trace);
+    if (!opened) return failure(opened.error());
+    trace = std::move(*opened);
+    add_trace_hooks(hooks, *trace);
+  }
+  auto made = Runtime::start(options.tuning, std::move(hooks));
   if (!made) {
-    fmt::print(stderr, "skysock: error: cannot start the node: {}\n", made.error().message());
-    return kExitFailed;
+    return failure("cannot start the node: " + made.error().message());
   }
   Runtime& runtime = **made;
-  const SignalWatch watch([&runtime] { runtime.request_stop(); }, kEndGrace);
-  const std::string name = options.script.path;
-  const ServiceHandle first =
-      runtime.spawn(name, service_factory(runtime, std::move(options.script), failed));
-  runtime.post(first, Message{.type = MessageType::system, .payload = {}});
+  const SignalWatch watch([&runtime] { runtime.request_stop(); });
+  std::optional<StatsPrinter> stats;
+  if (options.stats) stats.emplace(runtime, *options.stats);
+  const ServiceHandle first = options.native
+                                  ? spawn_native(runtime, *options.native, failed)
+                                  : spawn_script(runtime, std::move(options.script), failed);
+  // From here on this thread waits, and wakes others at most: without workers the reactor's thread
+  // has the descriptors for itself.
+  const int wake_fd = runtime.sockets().wake_fd();
+  if (options.tuning.workers == 0 && wake_fd >= 0) {
+    leave_descriptor_table({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, wake_fd});
+  }
   runtime.wait();
-  runtime.stop();
+  drain_output(runtime, first, kDrainLimit);
+  stats.reset();
+  // No destructor and no exit handler runs then: the service that hangs may use anything.
+  if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
   return failed.load() ? kExitFailed : 0;
 }
 
@@ -99,39 +177,81 @@ std::string take_script(const std::vector<std::string>& rest, Script& script) {
   return "";
 }
 
+std::expected<Options, std::string> check(const CommandLine& given,
+                                          const std::vector<std::string>& rest) {
+  Options options{.tuning = {}, .script = {.path = {}, .arguments = {}, .lualib = given.lualib}};
+  const auto tuning = parse_tuning(given.tuning);
+  if (!tuning) return std::unexpected("--tuning: " + tuning.error());
+  options.tuning = *tuning;
+  const auto stats = parse_stats(given.stats);
+  if (!stats) return std::unexpected(stats.error());
+  options.stats = *stats;
+  options.trace = given.trace.write;
+  options.stop_limit_s = given.stop_limit_s;
+  const auto native = parse_native(given.native);
+  if (!native) return std::unexpected(native.error());
+  options.native = *native;
+  std::string problem;
+  if (!options.native) {
+    problem = take_script(rest, options.script);
+  } else if (!rest.empty()) {
+    problem = fmt::format("unexpected '{}' beside --native", rest.front());
+  } else {
+    options.tuning = native_tuning(options.tuning, options.native->mode);
+  }
+  if (!problem.empty()) return std::unexpected(problem);
+  return options;
+}
+
+int start(const CommandLine& given, const std::vector<std::string>& rest) {
+  if (given.tuning == "help") {
+    print_to(stdout, tuning_help());
+    return 0;
+  }
+  const std::string problem = check_trace(given.trace);
+  if (!problem.empty()) return usage_error(problem);
+  if (!given.trace.read.empty()) {
+    if (rest.empty()) return print_trace(given.trace);
+    return usage_error(fmt::format("unexpected '{}' beside --read-trace", rest.front()));
+  }
+  auto options = check(given, rest);
+  return options ? run(std::move(*options)) : usage_error(options.error());
+}
+
 int main(int argc, char** argv) {
-  Options options;
-  options.script.lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
-  std::string tuning;
+  keep_heap();
+  // A reader that is gone and a file that may not grow are errors of one write, not the end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  CommandLine given;
   CLI::App app(kDescription, "skysock");
   app.footer(kFooter);
   app.formatter(std::make_shared<Formatter>());
   app.prefix_command();
   app.set_version_flag("--version", "skysock " SKYSOCK_VERSION);
-  app.add_option("--tuning", tuning, "key=value,... of the node; `--tuning help` lists the keys");
-  app.add_option("--lualib", options.script.lualib, "Directory of skynet.lua and skynet/socket.lua")
+  app.add_option("--tuning", given.tuning,
+                 "key=value,... of the node; `--tuning help` lists the keys");
+  app.add_option("--lualib", given.lualib, "Directory of skynet.lua and skynet/socket.lua")
       ->capture_default_str();
+  app.add_option("--stop-limit", given.stop_limit_s,
+                 "Seconds that services may take to end, 0 to 86400")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str();
+  add_native_options(app, given.native);
+  add_stats_options(app, given.stats);
+  add_trace_options(app, given.trace);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
+    print_to(stdout, app.help());
     return 0;
   } catch (const CLI::CallForVersion&) {
-    fmt::print("{}\n", app.version());
+    print_to(stdout, app.version() + "\n");
     return 0;
   } catch (const CLI::ParseError& error) {
     return usage_error(error.what());
   }
-  if (tuning == "help") {
-    fmt::print("{}", tuning_help());
-    return 0;
-  }
-  auto parsed = parse_tuning(tuning);
-  if (!parsed) return usage_error("--tuning: " + parsed.error());
-  options.tuning = *parsed;
-  const std::string problem = take_script(app.remaining(), options.script);
-  if (!problem.empty()) return usage_error(problem);
-  return run(std::move(options));
+  return start(given, app.remaining());
 }
 
 }  // namespace

@@ -1,14 +1,10 @@
 #include "lua/signal_watch.hpp"
 
-#include <unistd.h>
-
-#include <chrono>
 #include <csignal>
-#include <ctime>
-#include <string_view>
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/sys/descriptor_table.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -28,10 +24,11 @@ void block_end_signals() {
   SKYSOCK_CHECK(pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
 }
 
-SignalWatch::SignalWatch(std::function<void()> on_signal, std::chrono::seconds grace)
-    : on_signal_(std::move(on_signal)), grace_(grace) {
-  thread_ = std::thread([this] { watch(); });
-}
+SignalWatch::SignalWatch(std::function<void()> on_signal)
+    : on_signal_(std::move(on_signal)), thread_([this] {
+        leave_descriptor_table({});  // It needs none.
+        watch();
+      }) {}
 
 SignalWatch::~SignalWatch() {
   finished_.store(true);
@@ -45,15 +42,6 @@ void SignalWatch::watch() {
   }
   if (finished_.load()) return;
   on_signal_();
-  const auto deadline = std::chrono::steady_clock::now() + grace_;
-  const timespec tick{.tv_sec = 0, .tv_nsec = 100'000'000};
-  while (std::chrono::steady_clock::now() < deadline) {
-    sigtimedwait(&signals, nullptr, &tick);  // The destructor's signal, or an impatient second one.
-    if (finished_.load()) return;
-  }
-  constexpr std::string_view kLate = "skysock: error: a service did not end in time, giving up\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLate.data(), kLate.size());
-  _exit(1);
 }
 
 }  // namespace skysock::lua

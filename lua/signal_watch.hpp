@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <thread>
 
@@ -11,13 +10,12 @@ namespace skysock::lua {
 /// before any thread is made. Until a SignalWatch exists the signals wait.
 void block_end_signals();
 
-/// Turns SIGTERM and SIGINT into a call, and bounds the time that the end may take. A thread of its
-/// own waits for them: there is no signal handler. Requires: block_end_signals().
+/// Turns the first SIGTERM or SIGINT into a call; later ones change nothing. A thread of its own
+/// waits for them: there is no signal handler. Requires: block_end_signals().
 class SignalWatch {
  public:
-  /// `on_signal` is called once, on the watch's thread. If the object still lives `grace` after
-  /// that, or a second signal comes, the process ends with exit code 1 and a message.
-  SignalWatch(std::function<void()> on_signal, std::chrono::seconds grace);
+  /// `on_signal` is called once at most, on the watch's thread.
+  explicit SignalWatch(std::function<void()> on_signal);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
@@ -26,7 +24,6 @@ class SignalWatch {
   void watch();
 
   std::function<void()> on_signal_;
-  std::chrono::seconds grace_;
   std::atomic<bool> finished_{false};
   std::thread thread_;
 };

@@ -14,19 +14,22 @@ double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.
 template <typename Figure>
 double median_of(const Measured& server, Figure&& figure) {
   std::vector<double> values;
+  values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(figure(slice));
   return percentile(values, 0.5);
 }
 
 std::vector<double> costs(const Measured& server, LoadKind kind) {
   std::vector<double> values;
+  values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(cpu_us_per_operation(slice, kind));
   return values;
 }
 
 std::string ratio_text(const std::optional<Ratio>& ratio) {
   if (!ratio) return fmt::format("{:>7}  {:<13}", "-", "");
-  return fmt::format("{:>7.3f}  {:.3f}-{:.3f}  ", ratio->value, ratio->pairs_p25, ratio->pairs_p75);
+  return fmt::format("{:>7.3f}{} {:.3f}-{:.3f}  ", ratio->value, ratio->disturbed() ? '?' : ' ',
+                     ratio->pairs_p25, ratio->pairs_p75);
 }
 
 ordered_json slice_json(const Slice& slice, std::size_t round) {
@@ -42,7 +45,8 @@ ordered_json ratio_json(const std::optional<Ratio>& ratio) {
   return {{"of_p10", ratio->value},
           {"pairs_p25", ratio->pairs_p25},
           {"pairs_median", ratio->pairs_median},
-          {"pairs_p75", ratio->pairs_p75}};
+          {"pairs_p75", ratio->pairs_p75},
+          {"disturbed", ratio->disturbed()}};
 }
 
 ordered_json server_json(const Measured& server, const Summary& summary) {

@@ -22,9 +22,8 @@ void LoadThread::hand_over(std::move_only_function<void()> work) {
 void LoadThread::run(const std::stop_token& stop) {
   SKYSOCK_CHECK(unshare(CLONE_FILES) == 0);
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return next_.has_value(); })) {
-    auto work = std::move(*next_);
-    next_.reset();
+  while (changed_.wait(lock, stop, [this] { return next_ != nullptr; })) {
+    auto work = std::exchange(next_, nullptr);
     lock.unlock();
     work();
     lock.lock();

@@ -4,7 +4,6 @@
 #include <functional>
 #include <future>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -36,8 +35,8 @@ class LoadThread {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::optional<std::move_only_function<void()>> next_;
-  std::jthread thread_;  ///< Last: it uses what is above.
+  std::move_only_function<void()> next_;  ///< Empty: nothing to do.
+  std::jthread thread_;                   ///< Last: it uses what is above.
 };
 
 }  // namespace skysock::bench::compare

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cerrno>
+#include <fstream>
+
 namespace skysock::bench::compare {
 namespace {
 
@@ -28,7 +31,7 @@ load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
 
 const char* const kServerHelp =
     "Servers: plain_epoll (raw_epoll_server, the baseline), skysock_workers0 and skysock_workers1\n"
-    "(service_server, a C++ echo service) and skysock_lua (skysock with lua/examples/echo.lua),\n"
+    "(skysock --native echo) and skysock_lua (skysock with lua/examples/echo.lua),\n"
     "from the folder of this program; more with --server and --peer. Each is a process of its "
     "own.\n"
     "CPU time is that of this one process, with all its threads, not of its children.\n";
@@ -63,6 +66,10 @@ int parse(CLI::App& app, Options& options, int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kPassed : kUsage;
+  }
+  if (!options.json.empty() && !std::ofstream(options.json, std::ios::app)) {
+    return complain(kUsage, fmt::format("--json '{}': cannot write: {}", options.json,
+                                        load::errno_text(errno)));
   }
   auto placement = place(options.placement_name);
   if (!placement) return complain(kUsage, placement.error());

@@ -39,20 +39,21 @@ load::Outcome<std::uint16_t> free_port() {
 
 std::vector<Peer> default_peers(const std::string& source_dir) {
   const std::string folder = own_folder();
-  const std::string service = folder + "/service_server";
-  const std::vector<std::string> address = {"127.0.0.1", "0"};
+  const std::string skysock = folder + "/skysock";
+  const auto native = [&](const std::string& tuning) -> std::vector<std::string> {
+    return {skysock, "--native", "echo", "--listen", "127.0.0.1:0", "--tuning", tuning};
+  };
   std::vector<Peer> peers = {
-      {.name = kBaseline, .argv = {folder + "/raw_epoll_server"}},
-      {.name = "skysock_workers0", .argv = {service, "--tuning", "workers=0"}},
-      {.name = "skysock_workers1", .argv = {service, "--tuning", "workers=1"}},
+      {.name = kBaseline, .argv = {folder + "/raw_epoll_server", "127.0.0.1", "0"}},
+      {.name = "skysock_workers0", .argv = native("workers=0")},
+      {.name = "skysock_workers1", .argv = native("workers=1")},
       {.name = "skysock_lua",
-       .argv = {folder + "/skysock", "--tuning", "workers=1",
-                source_dir + "/lua/examples/echo.lua"}},
+       .argv = {skysock, "--tuning", "workers=1", source_dir + "/lua/examples/echo.lua",
+                "127.0.0.1", "0"}},
   };
   // The reactor thread runs the services itself, where the runtime can do that.
   if (!parse_tuning("workers=0"))
     std::erase_if(peers, [](const Peer& peer) { return peer.name == "skysock_workers0"; });
-  for (Peer& peer : peers) peer.argv.insert(peer.argv.end(), address.begin(), address.end());
   return peers;
 }
 

@@ -27,6 +27,11 @@ std::vector<double> paired_ratios(std::span<const double> values,
   return ratios;
 }
 
+bool Ratio::disturbed() const {
+  constexpr double kMargin = 0.03;
+  return value < pairs_p25 * (1 - kMargin) || value > pairs_p75 * (1 + kMargin);
+}
+
 Ratio ratio_of(std::span<const double> values, std::span<const double> baseline) {
   const std::vector<double> pairs = paired_ratios(values, baseline);
   return {.value = percentile(values, kCalm) / percentile(baseline, kCalm),

@@ -19,6 +19,10 @@ struct Ratio {
   double pairs_median = 0;  ///< Far from `value`: the machine was busy; measure again.
   double pairs_p75 = 0;
 
+  /// Whether `value` is more than 3 % outside the middle half of the pairs: the calm rounds of the
+  /// two servers were not the same ones, so it says more about the machine than about them.
+  [[nodiscard]] bool disturbed() const;
+
   bool operator==(const Ratio&) const = default;
 };
 

@@ -77,7 +77,7 @@ Outcome<Strace> Strace::attach(pid_t pid) {
     return std::unexpected(fmt::format("strace: {}", errno_text(errno)));
   }
   Fd messages(ends[0]);
-  const Fd its_messages(ends[1]);
+  Fd its_messages(ends[1]);
   std::array<std::string, 8> words = {"strace", "-f",
                                       "-c",     "-Uname,calls",
                                       "-o",     fmt::format("/proc/self/fd/{}", summary.get()),
@@ -87,6 +87,7 @@ Outcome<Strace> Strace::attach(pid_t pid) {
   const pid_t child = fork();
   if (child < 0) return std::unexpected(fmt::format("strace: fork: {}", errno_text(errno)));
   if (child == 0) become(argv.data(), its_messages.get(), summary.get());
+  its_messages = Fd();  // Closed here, so that its end is the end of its messages.
   Strace strace(child, std::move(messages), std::move(summary));
   if (auto attached = strace.wait_until_attached(); !attached) {
     return std::unexpected(attached.error());

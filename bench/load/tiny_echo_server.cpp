@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   using skysock::load::Flaw;
   const std::map<std::string, Flaw> flaws = {{"none", Flaw::none},
                                              {"flip_byte", Flaw::flip_byte},
+                                             {"close_early", Flaw::close_early},
                                              {"silent", Flaw::silent},
                                              {"crash", Flaw::crash}};
   skysock::load::TinyEchoOptions options;
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
   app.add_option("--spin", options.spin, "rounds of mixing burnt per read");
   app.add_option("--flaw", options.flaw, "what to do wrong")
       ->transform(CLI::CheckedTransformer(flaws));
+  app.add_option("--flaw-at", options.flaw_at, "on which read of each connection, from 1");
   app.add_flag("--mute", mute, "never print the line");
   app.add_flag("--die", die, "end before printing the line");
   CLI11_PARSE(app, argc, argv);

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <vector>
 
-#include "bench/stream/sink_tally.hpp"
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/sink_tally.hpp"
+#include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {
@@ -22,7 +22,7 @@ using load::Fd;
 using load::Outcome;
 
 std::unexpected<std::string> failed(std::string_view call) {
-  return std::unexpected(fmt::format("raw_epoll: {}: {}", call, std::strerror(errno)));
+  return std::unexpected(fmt::format("raw_epoll: {}: {}", call, load::errno_text(errno)));
 }
 
 struct Connection {
@@ -176,7 +176,7 @@ Outcome<Fd> listen_on(const std::string& host, std::uint16_t port) {
       setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
       bind(fd.get(), address, target->length) != 0 || listen(fd.get(), 4096) != 0) {
     return std::unexpected(
-        fmt::format("cannot listen on {}: {}", target->text, std::strerror(errno)));
+        fmt::format("cannot listen on {}: {}", target->text, load::errno_text(errno)));
   }
   return fd;
 }

@@ -15,7 +15,7 @@
 #include "bench/load/accept_load.hpp"
 #include "bench/load/echo_load.hpp"
 #include "bench/load/pattern.hpp"
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {

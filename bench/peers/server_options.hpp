@@ -1,6 +1,6 @@
 #pragma once
 
-// The command line that both server programs of this folder share.
+// The command line of the server program of this folder.
 
 #include <signal.h>
 

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 

@@ -8,7 +8,7 @@
 
 #include "bench/load/outcome.hpp"
 #include "bench/load/socket.hpp"
-#include "bench/stream/sink_tally.hpp"
+#include "core/base/sink_tally.hpp"
 
 namespace skysock::bench {
 

@@ -10,9 +10,9 @@
 
 #include "bench/load/tiny_echo.hpp"
 #include "bench/peers/raw_epoll.hpp"
-#include "bench/stream/sink_tally.hpp"
 #include "bench/stream/stream_load.hpp"
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/sink_tally.hpp"
+#include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {

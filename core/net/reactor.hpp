@@ -18,6 +18,7 @@
 #include "core/net/netstat.hpp"
 #include "core/net/reactor_counters.hpp"
 #include "core/net/slot_table.hpp"
+#include "core/net/step_observer.hpp"
 #include "core/net/timeout_queue.hpp"
 #include "core/net/token_table.hpp"
 #include "core/net/tuning.hpp"
@@ -58,20 +59,6 @@ struct Shared {
   TokenTable<ParkedFd> fds;
   Inbox inbox;
   std::atomic<bool> woken{false};  ///< Something other than a packet waits for the reactor.
-};
-
-/// One step of the rule machine, for traces and tests.
-struct Step {
-  std::int64_t now_ms;
-  SocketId id;
-  ServiceHandle owner;
-  const Rule& rule;
-};
-
-/// Sees every step, on the reactor thread. Must not call the server.
-struct StepObserver {
-  void* context = nullptr;
-  void (*on_step)(void* context, const Step& step) = nullptr;
 };
 
 /// The thread that owns all sockets: takes control packets and completed I/O, looks up the rule,

@@ -41,7 +41,10 @@ struct ReactorCounters {
   Counter events;                           ///< Sockets that the poller reported.
   std::array<Counter, kInputCount> closes;  ///< Sockets freed, by the input that did it.
 
-  // Any thread writes these.
+  Counter direct_writes_here;  ///< Of direct_writes, those on the reactor's thread.
+  Counter direct_bytes_here;
+
+  // Any other thread writes these.
   std::atomic<std::uint64_t> direct_writes{0};  ///< Sends that the kernel took whole.
   std::atomic<std::uint64_t> direct_bytes{0};
   std::atomic<std::uint64_t> direct_remainders{0};  ///< Direct writes that left a rest.

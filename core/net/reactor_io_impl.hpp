@@ -116,7 +116,14 @@ void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
     if (dropped > tuning_.linger_bytes) return step(connection, Input::deadline);
   }
   const auto size = static_cast<std::int64_t>(bytes);
-  step(connection, Input::received, {.ud = size, .data = std::move(io.data)});
+  const Rule* rule = detail::rule_of(connection.state, Input::received);
+  if (rule->emit != Emit::data || rule->from != rule->to || observer_.on_step != nullptr) {
+    return step(connection, Input::received, {.ud = size, .data = std::move(io.data)});
+  }
+  // step(), for the one rule that is applied to every message.
+  const SocketId id = connection.id;
+  const bool heard = deliver(EventKind::data, id, connection.owner, size, std::move(io.data));
+  if (!heard && connection.id == id) owner_left(connection);
 }
 
 template <Syscalls Sys>

@@ -117,7 +117,10 @@ class RingChannel {
   /// or wake() was called since the last wait: then do not sleep, and do not call finish_wait().
   [[nodiscard]] bool prepare_wait() {
     const bool nobody_rang = ring_->doorbell.announce();
-    if (nobody_rang && ring_->tail.load() == ring_->reader.at) return true;
+    if (nobody_rang && ring_->tail.load() == ring_->reader.at) {
+      give_back();
+      return true;
+    }
     ring_->doorbell.withdraw();
     // The sender in the middle of the next record may need this processor to finish it.
     if (pending() && next_record().empty()) ring_->sys->yield_thread();
@@ -141,14 +144,15 @@ class RingChannel {
   using Header = std::uint32_t;
   static constexpr Header kCommitted = Header{1} << 31U;
   static constexpr std::size_t kAlign = 8;
-  /// The reader gives memory back in pieces of at least this, so that `head` changes seldom.
+  /// The reader gives memory back in pieces of at least this or an eighth of the ring, so that
+  /// `head` changes seldom; and all of it before it sleeps.
   static constexpr std::size_t kGiveBackBytes = 8'192;
 
   static constexpr std::size_t record_bytes(std::size_t bytes) {
     return (sizeof(Header) + bytes + kAlign - 1) & ~(kAlign - 1);
   }
   static constexpr std::size_t kRecordBytesMax = record_bytes(kPieceBytesMax);
-  static_assert(kGiveBackBytes + kRecordBytesMax <= kRingBytesMin,
+  static_assert(kRingBytesMin / 8 + kRecordBytesMax <= kRingBytesMin,
                 "a reader that has read all leaves room for any record");
 
   /// Of the reactor alone.
@@ -164,6 +168,7 @@ class RingChannel {
     Ring(Sys& sys_in, int event_fd, std::size_t bytes)
         : sys(&sys_in),
           mask(bytes - 1),
+          give_back_bytes(std::min(kGiveBackBytes, bytes / 8)),
           memory(std::make_unique<std::byte[]>(bytes + kRecordBytesMax)),
           doorbell(sys_in, event_fd) {}
 
@@ -175,6 +180,7 @@ class RingChannel {
 
     Sys* const sys;
     const std::uint64_t mask;
+    const std::size_t give_back_bytes;
     const std::unique_ptr<std::byte[]> memory;
     std::atomic<bool> shut = false;
     std::atomic<std::uint64_t> full_waits = 0;
@@ -256,11 +262,12 @@ class RingChannel {
   void finish_record(std::size_t bytes) {
     Reader& reader = ring_->reader;
     reader.at += record_bytes(bytes);
-    if (reader.at - reader.given_back >= kGiveBackBytes) give_back();
+    if (reader.at - reader.given_back >= ring_->give_back_bytes) give_back();
   }
 
   void give_back() {
     Ring& ring = *ring_;
+    if (ring.reader.given_back == ring.reader.at) return;
     const std::size_t from = ring.reader.given_back & ring.mask;
     const std::size_t count = ring.reader.at - ring.reader.given_back;
     const std::size_t up_to_end = std::min(count, ring.bytes() - from);

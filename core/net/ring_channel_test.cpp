@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <functional>
 #include <map>
 #include <semaphore>
 #include <string>
@@ -49,6 +50,7 @@ class CountingSys {
   }
   void signal_event(int fd) {
     ++signals;
+    if (const auto hook = before_signal) hook();
     EXPECT_EQ(::eventfd_write(fd, 1), 0);
   }
   void yield_thread() { ::sched_yield(); }
@@ -56,6 +58,7 @@ class CountingSys {
   std::atomic<int> reads = 0;
   std::atomic<int> writes = 0;
   std::atomic<int> signals = 0;
+  std::function<void()> before_signal;
 
  private:
   static Result<std::size_t> result(ssize_t count) {
@@ -371,31 +374,42 @@ TYPED_TEST(ControlChannel, AfterShutEverySendGivesEpipe) {
 
 // ---- Sleeping
 
+/// A few nanoseconds to a microsecond, so that two threads meet at every point of their ways.
+void dawdle(Prng& prng) {
+  for (std::uint64_t left = prng.below(300); left > 0; --left) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // Keeps the loop.
+  }
+}
+
 TYPED_TEST(ControlChannel, ASleeperIsWokenInEveryOfManyRounds) {
   constexpr SocketId kRounds = 100'000;
-  std::counting_semaphore<> turn(0);
-  std::atomic<bool> stop = false;
+  std::atomic<SocketId> turn = 0;
   std::thread sender([&] {
+    Prng prng(1);
     for (SocketId id = 1; id <= kRounds; ++id) {
-      turn.acquire();
-      if (stop) return;
+      for (int spins = 1; turn < id; ++spins) {
+        if (spins % 256 == 0) std::this_thread::yield();
+      }
+      if (turn > kRounds) return;
+      dawdle(prng);
       this->send(StartPacket{.id = id});
     }
   });
+  Prng prng(2);
+  bool woken = true;
   SocketId received = 0;
-  while (received < kRounds) {
-    turn.release();
-    const SocketId expected = received + 1;
-    while (received < expected && !stop) {
-      stop = !this->wait();
+  for (SocketId id = 1; id <= kRounds && woken; ++id) {
+    turn = id;
+    dawdle(prng);
+    while (received < id && woken) {
+      woken = this->wait();
       for (const Packet& packet : this->receive()) {
         EXPECT_EQ(packet, Packet(StartPacket{.id = ++received}));
       }
     }
-    if (stop) break;
   }
-  EXPECT_FALSE(stop) << "asleep in round " << received;
-  turn.release();
+  EXPECT_TRUE(woken) << "asleep in round " << received + 1;
+  turn = kRounds + 1;
   sender.join();
 }
 
@@ -421,13 +435,40 @@ TYPED_TEST(ControlChannel, WakeKeepsTheNextWaitFromBeginningOnce) {
   EXPECT_EQ(this->sys.signals, 0) << "nobody slept";
 }
 
+TYPED_TEST(ControlChannel, ASignalThatComesWhenTheWaitIsOverIsTakenAfterTheNextOne) {
+  // The waker is between "the reader sleeps" and its write(2) when the wait ends for another
+  // reason.
+  this->sys.before_signal = [this] { this->channel.finish_wait(); };
+  ASSERT_TRUE(this->channel.prepare_wait());
+  this->channel.wake();
+  EXPECT_TRUE(this->wait(0)) << "the signal was taken before it was given";
+  EXPECT_FALSE(this->wait(0)) << "the signal was never taken";
+}
+
+TYPED_TEST(ControlChannel, TwoSignalsInOneCountAreTakenByOneRead) {
+  this->sys.before_signal = [this] {
+    this->sys.before_signal = nullptr;
+    this->channel.finish_wait();
+    ASSERT_TRUE(this->channel.prepare_wait());
+    this->channel.wake();  // A second waker is faster with its signal.
+  };
+  ASSERT_TRUE(this->channel.prepare_wait());
+  this->channel.wake();
+  this->channel.finish_wait();
+  const int reads = this->sys.reads;
+  EXPECT_FALSE(this->wait(0));
+  EXPECT_EQ(this->sys.reads, reads) << "nothing was left to take";
+}
+
 TYPED_TEST(ControlChannel, WakesThatRaceWithWaitsAreNeverLost) {
   constexpr int kRounds = 50'000;
   std::counting_semaphore<> turn(0);
   std::atomic<int> wakes = 0;
   std::thread waker([&] {
+    Prng prng(1);
     for (int round = 1; round <= kRounds; ++round) {
       turn.acquire();
+      dawdle(prng);
       wakes = round;
       this->channel.wake();
     }
@@ -549,21 +590,38 @@ TEST(RingChannel, TheLargestPieceAlwaysFitsWhenAllWasRead) {
   EXPECT_EQ(channel.counters().full_waits, 0U);
 }
 
-TEST(RingChannel, AWaitForRoomIsCountedOnce) {
+TEST(RingChannel, ASleepingReaderLeavesTheWholeRingFree) {
   CountingSys sys;
   auto channel = std::move(*Ring::create(sys, kSmallRing));
+  const EncodedPacket packet = encode(SendPacket{.id = 1});
+  for (int before = 0; before < 300; ++before) {
+    ASSERT_TRUE(channel.send(packet).has_value());
+    ASSERT_EQ(channel.receive([](const Packet&) {}, kNoLimit), 1U);
+    ASSERT_TRUE(channel.prepare_wait());
+    channel.finish_wait();
+    // 24 bytes of ring each. One more would block this thread for ever.
+    for (std::size_t i = 0; i < kSmallRing / 24; ++i) ASSERT_TRUE(channel.send(packet).has_value());
+    ASSERT_EQ(channel.receive([](const Packet&) {}, kNoLimit), kSmallRing / 24);
+    ASSERT_TRUE(channel.prepare_wait());
+    channel.finish_wait();
+  }
+  EXPECT_EQ(channel.counters().full_waits, 0U);
+}
+
+TEST(RingChannel, ASendThatWaitsForRoomIsCounted) {
+  CountingSys sys;
+  auto channel = std::move(*Ring::create(sys, kSmallRing));
+  constexpr std::size_t kPackets = kSmallRing / 24 + 1;
   std::thread sender([&] {
-    // 24 bytes of ring each.
-    for (int i = 0; i < 1'000; ++i) {
+    for (std::size_t i = 0; i < kPackets; ++i) {
       ASSERT_TRUE(channel.send(encode(SendPacket{.id = 1})).has_value());
     }
   });
   while (channel.counters().full_waits == 0) std::this_thread::yield();
-  // What the reader gives back at once is more than what is still to come.
   std::size_t received = 0;
-  while (received < 1'000) received += channel.receive([](const Packet&) {}, kNoLimit);
+  while (received < kPackets) received += channel.receive([](const Packet&) {}, kNoLimit);
   sender.join();
-  EXPECT_EQ(channel.counters().full_waits, 1U);
+  EXPECT_EQ(channel.counters().full_waits, 1U) << "only the last one waited, however long";
 }
 
 }  // namespace

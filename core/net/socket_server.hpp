@@ -155,6 +155,10 @@ class SocketServer {
   /// Makes a poll() that waits, or the next one, return, and runs the sink's services.
   void wake();
 
+  /// The descriptor that wake() and packets from other threads write to; -1 with a pipe, which has
+  /// two.
+  [[nodiscard]] int wake_fd() const;
+
   /// Makes poll() return false once the commands given before it are done. Source:
   /// socket_server_exit().
   Result<void> exit();

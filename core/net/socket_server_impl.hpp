@@ -176,7 +176,16 @@ struct SocketServer<Sys>::Impl {
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
     slot.direct_ms = sys.now_ms();  // The reactor may be asleep: its clock is of no use.
-    counters.direct_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    count(counters.direct_bytes, counters.direct_bytes_here, bytes);
+  }
+
+  /// The reactor's own thread, the hot one without workers, counts without an atomic operation.
+  void count(std::atomic<std::uint64_t>& anywhere, Counter& here, std::uint64_t by) {
+    if (on_reactor_thread()) {
+      here.add(by);
+    } else {
+      anywhere.fetch_add(by, std::memory_order_relaxed);
+    }
   }
 
   /// One write(2) on the calling thread, if nothing is pending. Nothing when that is not possible:
@@ -195,7 +204,7 @@ struct SocketServer<Sys>::Impl {
     if (sent > 0) wrote(slot, sent);
     if (sent == bytes.size()) {
       unlock(slot, id, false);
-      counters.direct_writes.fetch_add(1, std::memory_order_relaxed);
+      count(counters.direct_writes, counters.direct_writes_here, 1);
       return SendOutcome::written;
     }
     // The reactor sends the rest, or tells the owner why not.
@@ -220,7 +229,7 @@ struct SocketServer<Sys>::Impl {
     if (sent) wrote(slot, payload.size());
     unlock(slot, id, false);
     if (!sent) return std::nullopt;
-    counters.direct_writes.fetch_add(1, std::memory_order_relaxed);
+    count(counters.direct_writes, counters.direct_writes_here, 1);
     return SendOutcome::written;
   }
 
@@ -561,6 +570,11 @@ void SocketServer<Sys>::wake() {
 }
 
 template <Syscalls Sys>
+int SocketServer<Sys>::wake_fd() const {
+  return impl_->channel.wake_fd() >= 0 ? -1 : impl_->channel.ready_fd();
+}
+
+template <Syscalls Sys>
 std::vector<SocketInfo> SocketServer<Sys>::netstat() {
   if (impl_->on_reactor_thread()) return impl_->reactor->netstat();
   auto answer = std::make_shared<std::promise<std::vector<SocketInfo>>>();
@@ -599,28 +613,30 @@ SocketServerCounts SocketServer<Sys>::counts() const {
     return counter.load(std::memory_order_relaxed);
   };
   const ReactorCounters& from = impl_->counters;
-  SocketServerCounts counts{.accepts = from.accepts.read(),
-                            .decode_errors = from.decode_errors.read(),
-                            .stale_tokens = from.stale_tokens.read(),
-                            .dropped_sends = from.dropped_sends.read(),
-                            .refused_sends = read(from.refused_sends),
-                            .limited_sends = read(from.limited_sends),
-                            .queued_sends = read(from.queued_sends),
-                            .direct_writes = read(from.direct_writes),
-                            .direct_remainders = read(from.direct_remainders),
-                            .stale_events = from.stale_events.read(),
-                            .refused_events = from.refused_events.read(),
-                            .refused_accepts = from.refused_accepts.read(),
-                            .bytes_read = from.bytes_read.read(),
-                            .bytes_written = from.bytes_written.read() + read(from.direct_bytes),
-                            .datagrams_read = from.datagrams_read.read(),
-                            .datagrams_written = from.datagrams_written.read(),
-                            .warnings = from.warnings.read(),
-                            .waits = from.waits.read(),
-                            .wakeups = from.wakeups.read(),
-                            .events = from.events.read(),
-                            .slots_used = impl_->shared.slots.used(),
-                            .payloads_parked = impl_->shared.payloads.parked()};
+  SocketServerCounts counts{
+      .accepts = from.accepts.read(),
+      .decode_errors = from.decode_errors.read(),
+      .stale_tokens = from.stale_tokens.read(),
+      .dropped_sends = from.dropped_sends.read(),
+      .refused_sends = read(from.refused_sends),
+      .limited_sends = read(from.limited_sends),
+      .queued_sends = read(from.queued_sends),
+      .direct_writes = read(from.direct_writes) + from.direct_writes_here.read(),
+      .direct_remainders = read(from.direct_remainders),
+      .stale_events = from.stale_events.read(),
+      .refused_events = from.refused_events.read(),
+      .refused_accepts = from.refused_accepts.read(),
+      .bytes_read = from.bytes_read.read(),
+      .bytes_written =
+          from.bytes_written.read() + read(from.direct_bytes) + from.direct_bytes_here.read(),
+      .datagrams_read = from.datagrams_read.read(),
+      .datagrams_written = from.datagrams_written.read(),
+      .warnings = from.warnings.read(),
+      .waits = from.waits.read(),
+      .wakeups = from.wakeups.read(),
+      .events = from.events.read(),
+      .slots_used = impl_->shared.slots.used(),
+      .payloads_parked = impl_->shared.payloads.parked()};
   for (std::size_t kind = 0; kind < kPacketKindCount; ++kind) {
     counts.packets_by_kind[kind] = from.packets[kind].read();
     counts.packets += counts.packets_by_kind[kind];

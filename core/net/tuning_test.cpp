@@ -18,6 +18,12 @@ std::string error_of(std::string_view text) {
 
 TEST(Tuning, NothingSaidMeansTheDefaults) { EXPECT_EQ(parse_tuning("").value(), Tuning{}); }
 
+TEST(Tuning, ZeroWorkersAreLegalAndSixtyFiveAreNot) {
+  EXPECT_EQ(parse_tuning("workers=0").value().workers, 0);
+  EXPECT_EQ(parse_tuning("workers=64").value().workers, 64);
+  EXPECT_THAT(error_of("workers=65"), HasSubstr("0 to 64"));
+}
+
 TEST(Tuning, SaidKeysChangeAndTheOthersStay) {
   Tuning expected;
   expected.max_events = 16;

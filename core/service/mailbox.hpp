@@ -111,8 +111,19 @@ class Mailbox {
   /// Messages waiting, at some moment during the call; the one being handled is not among them.
   [[nodiscard]] std::size_t length() const {
     const std::uint64_t popped = popped_.load(std::memory_order_acquire);
-    return static_cast<std::size_t>(pushed_.load(std::memory_order_relaxed) - popped);
+    return static_cast<std::size_t>(pushed_.load(std::memory_order_relaxed) - popped) +
+           beside_.load(std::memory_order_relaxed);
   }
+
+  /// Nothing waits here, so that a message may go past the mailbox and stay in order. The only
+  /// thread that takes messages.
+  [[nodiscard]] bool may_be_passed() const {
+    return pushed_.load(std::memory_order_relaxed) == popped_.load(std::memory_order_relaxed) &&
+           !closed();
+  }
+  /// Counts messages that wait beside the mailbox, in the order of its only taking thread.
+  void passed(std::size_t now_beside) { beside_.store(now_beside, std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t beside() const { return beside_.load(std::memory_order_relaxed); }
 
   /// The length if it passed 1,024, or twice the length reported last, since the mailbox was last
   /// empty; 0 otherwise. The thread that has the service. Source: skynet_mq_overload().
@@ -147,6 +158,7 @@ class Mailbox {
   std::size_t next_taken_ = 0;
   std::size_t overload_at_ = kOverloadMessages;
   std::atomic<std::uint64_t> popped_{0};  ///< Others may read it.
+  std::atomic<std::size_t> beside_{0};    ///< Others may read it.
 };
 
 }  // namespace skysock

@@ -24,6 +24,8 @@ TEST(ForwardMessage, KindsHaveSkynetsPublicNumbers) {
   EXPECT_EQ(static_cast<int>(forward(EventKind::close, "").type), 3);
   EXPECT_EQ(static_cast<int>(forward(EventKind::accept, "").type), 4);
   EXPECT_EQ(static_cast<int>(forward(EventKind::error, "").type), 5);
+  EXPECT_EQ(static_cast<int>(forward(EventKind::udp, "").type), 6);
+  EXPECT_EQ(static_cast<int>(forward(EventKind::warning, "").type), 7);
 }
 
 TEST(ForwardMessage, TextIsCutAtItsLimitAndNotBefore) {
@@ -33,6 +35,26 @@ TEST(ForwardMessage, TextIsCutAtItsLimitAndNotBefore) {
       EXPECT_EQ(forward(kind, text).data.text(), text.substr(0, kSocketTextBytesMax));
     }
   }
+}
+
+TEST(ForwardMessage, ADatagramIsPayloadAndNoText) {
+  const std::string payload(1'000, 'u');
+  const SocketMessage message = forward(EventKind::udp, payload + "address", 1'000);
+  EXPECT_EQ(message.data.text(), payload + "address");
+  EXPECT_EQ(message.ud, 1'000);
+}
+
+TEST(ForwardMessage, AWarningCarriesItsKibibytesOnly) {
+  const SocketMessage message = forward(EventKind::warning, "", 64);
+  EXPECT_EQ(message.ud, 64);
+  EXPECT_TRUE(message.data.empty());
+}
+
+TEST(ForwardMessage, AHandoverIsAConnectThatSaysSo) {
+  const SocketMessage message = forward(EventKind::handover, "");
+  EXPECT_EQ(message.type, SocketMessageType::connect);
+  EXPECT_EQ(message.data.text(), "handover");
+  EXPECT_EQ(message.id, 5);
 }
 
 TEST(ForwardMessage, APayloadMovesWhateverItsSize) {

@@ -1,7 +1,6 @@
 #include "core/service/runtime.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,11 +8,13 @@
 #include <csignal>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <thread>
 
 #include "core/base/check.hpp"
 #include "core/service/timer.hpp"
 #include "core/service/watchdog.hpp"
+#include "core/sys/descriptor_table.hpp"
 
 namespace skysock {
 namespace {
@@ -76,30 +77,49 @@ struct Runtime::Impl {
   std::unique_ptr<Timer> timer;
   std::optional<Watchdog> watchdog;
   std::thread reactor_thread;
+  std::binary_semaphore exit_given{0};  ///< Nobody calls the server any more.
 
   static Impl& self(void* context) { return *static_cast<Impl*>(context); }
 
-  EventSink sink() {
-    return {.context = this,
-            .deliver = [](void* context,
-                          Event&& event) { return self(context).host.deliver(std::move(event)); },
-            .run = [](void* context) { self(context).host.run(); },
-            .flush = [](void* context) { self(context).host.flush(); }};
+  /// Without workers services run after each event; with workers some are woken after a batch.
+  EventSink sink(bool workers) {
+    EventSink sink{.context = this, .deliver = [](void* context, Event&& event) {
+                     return self(context).host.deliver(std::move(event));
+                   }};
+    if (workers) {
+      sink.flush = [](void* context) { self(context).host.flush(); };
+    } else {
+      sink.run = [](void* context) { self(context).host.run(); };
+    }
+    return sink;
   }
 
   void start_threads(const Tuning& tuning) {
-    timer = std::make_unique<Timer>([this](TimerQueue::Due due) {
-      host.post(due.service, {.type = MessageType::response, .session = due.session});
-    });
+    // Without workers, only the reactor's thread is to have its descriptor table; the others need
+    // nothing but what wakes it.
+    std::function<void()> begin;
+    if (const int wake_fd = sockets->wake_fd(); tuning.workers == 0 && wake_fd >= 0) {
+      begin = [fd = wake_fd] { leave_descriptor_table({STDERR_FILENO, fd}); };
+    }
+    timer = std::make_unique<Timer>(
+        [this](TimerQueue::Due due) {
+          host.post(due.service, {.type = MessageType::response, .session = due.session});
+        },
+        begin);
     if (tuning.watchdog_ms > 0) {
-      watchdog.emplace(host.scheduler().activities(), milliseconds(tuning.watchdog_ms),
-                       [this](const Incident& incident) { hooks.on_stuck(stuck_in(incident)); });
+      watchdog.emplace(
+          host.scheduler().activities(), milliseconds(tuning.watchdog_ms),
+          [this](const Incident& incident) { hooks.on_stuck(stuck_in(incident)); }, begin);
     }
     reactor_thread = std::thread([this] {
       host.adopt_thread();
-      unshare(CLONE_FILES);
-      while (sockets->poll(-1)) {
+      for (bool more = true; more;) {
+        more = sockets->poll(-1);
+        if (hooks.after_batch) hooks.after_batch();
       }
+      // Here, where the descriptors are; and not before whoever gave the exit is out of the server.
+      exit_given.acquire();
+      sockets.reset();
     });
   }
 
@@ -156,9 +176,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHoo
   // A write to a pipe or socket whose reader is gone is an error code here, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
   auto impl = std::make_unique<Impl>(tuning, std::move(hooks));
-  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink());
+  auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink(tuning.workers > 0));
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
+  impl->sockets->observe(impl->hooks.observer);
   impl->start_threads(tuning);
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
 }
@@ -181,7 +202,7 @@ bool Runtime::post(ServiceHandle to, Message&& message) {
 }
 
 TimerId Runtime::post_after(milliseconds delay, ServiceHandle to, Session session) {
-  const auto when = Timer::Clock::now() + std::min(delay, kLongTime);
+  const auto when = Timer::Clock::now() + std::clamp(delay, milliseconds(0), kLongTime);
   return impl_->timer->add(when, {.service = to, .session = session});
 }
 
@@ -229,20 +250,20 @@ bool Runtime::stop(milliseconds limit) {
   if (impl_->stopped) return true;
   for (const ServiceHandle handle : impl_->host.registry().close()) retire(handle);
   // Whoever runs services ends each of them, the one that another thread just schedules too.
-  if (!impl_->wait_for_the_last(std::min(limit, kLongTime))) {
+  if (!impl_->wait_for_the_last(std::clamp(limit, milliseconds(0), kLongTime))) {
     impl_->name_who_did_not_end(limit);
     return false;
   }
   impl_->stopped = true;
   impl_->watchdog.reset();
-  // Workers first: they talk to the timer and the reactor. The scheduler itself outlives the
-  // threads that post.
+  // Workers first: they talk to the timer and the reactor. Scheduler and timer themselves outlive
+  // the threads that post.
   impl_->host.scheduler().stop();
-  impl_->timer.reset();
+  impl_->timer->stop();
   const Result<void> sent = impl_->sockets->exit();
   SKYSOCK_CHECK(sent.has_value());  // The read end of the pipe is ours and open.
+  impl_->exit_given.release();
   impl_->reactor_thread.join();
-  impl_->sockets.reset();
   return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/result.hpp"
 #include "core/net/socket_server.hpp"
+#include "core/net/step_observer.hpp"
 #include "core/net/tuning.hpp"
 #include "core/service/message.hpp"
 #include "core/service/service_host.hpp"
@@ -27,13 +28,18 @@ struct StuckService {
   std::chrono::milliseconds at_least{0};
 };
 
-/// What a runtime tells its owner. What is not set is one line on standard error.
+/// What a runtime tells its owner. Overload and stuck services are one line on standard error when
+/// nothing is set for them.
 struct RuntimeHooks {
   /// `length` messages wait for a service: more than 1,024, and twice as many as reported last
   /// unless its mailbox was empty since. On the thread that runs the service.
   std::function<void(ServiceHandle, std::string_view name, std::size_t length)> on_overload;
   /// Once per message, on a thread of its own. Must not stop the runtime.
   std::function<void(const StuckService&)> on_stuck;
+  /// Every step of the sockets' rule machine, from the first on. On the reactor thread.
+  StepObserver observer;
+  /// After every batch of the reactor, the last one too. On its thread.
+  std::function<void()> after_batch;
 };
 
 /// What happened so far, read while everything runs: each figure is exact, together they are not a

@@ -47,7 +47,7 @@ void Scheduler::stop() {
 }
 
 void Scheduler::schedule(Service& service, Wake wake_when) {
-  if (inline_ && adopted_by == this) {
+  if (on_inline_thread()) {
     local_.push(service);
     local_count_.store(local_.size(), std::memory_order_relaxed);
     return;
@@ -70,7 +70,7 @@ void Scheduler::give_back(Service& service) {
     case Mailbox::Finished::more:
       return schedule(service);
     case Mailbox::Finished::ended:
-      return hooks_.ended(service);
+      return end(service);
   }
 }
 
@@ -150,13 +150,49 @@ bool Scheduler::turn(Service& service, int weight, Activity& activity) {
     case Mailbox::Finished::more:
       return true;
     case Mailbox::Finished::ended:
-      hooks_.ended(service);
+      end(service);
       return false;
   }
   return false;
 }
 
 void Scheduler::adopt_thread() { adopted_by = this; }
+
+bool Scheduler::on_inline_thread() const { return inline_ && adopted_by == this; }
+
+/// What was posted past the mailboxes, oldest first; what comes meanwhile has its turn next.
+void Scheduler::run_here(Activity& activity) {
+  running_here_.swap(here_);
+  for (Here& one : running_here_) {
+    if (one.service == nullptr) {
+      hooks_.dropped(one.to, std::move(one.message));
+      continue;
+    }
+    Service& service = *one.service;
+    service.mailbox.passed(service.mailbox.beside() - 1);
+    if (service.mailbox.closed()) {
+      hooks_.dropped(one.to, std::move(one.message));
+      continue;
+    }
+    activity.enter(one.to, one.message);
+    service.handler(std::move(one.message));
+    one.message.payload = std::monostate();  // Freed now, not when the batch is through.
+  }
+  activity.leave();
+  running_here_.clear();
+}
+
+void Scheduler::end(Service& service) {
+  if (on_inline_thread()) {
+    for (std::vector<Here>* queue : {&here_, &running_here_}) {
+      for (Here& one : *queue) {
+        if (one.service == &service) one.service = nullptr;
+      }
+    }
+    service.mailbox.passed(0);
+  }
+  hooks_.ended(service);
+}
 
 void Scheduler::take_shared() {
   // A push that this misses is followed by a wake-up, and that by another run().
@@ -173,13 +209,17 @@ void Scheduler::run() {
   Activity& activity = activities_.front();
   const std::uint64_t end = activity.count() + kRunMessagesMax;
   take_shared();
-  while (!local_.empty() && activity.count() < end) {
-    Service& service = local_.pop();
-    if (turn(service, 0, activity)) local_.push(service);
+  while (!(here_.empty() && local_.empty()) && activity.count() < end) {
+    if (!here_.empty()) {
+      run_here(activity);
+    } else {
+      Service& service = local_.pop();
+      if (turn(service, 0, activity)) local_.push(service);
+    }
     take_shared();
   }
   local_count_.store(local_.size(), std::memory_order_relaxed);
-  if (!local_.empty()) hooks_.wake_reactor();
+  if (!local_.empty() || !here_.empty()) hooks_.wake_reactor();
 }
 
 std::uint64_t Scheduler::handled() const {

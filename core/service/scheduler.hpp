@@ -37,6 +37,8 @@ class Scheduler {
     std::function<void(const Service&, std::size_t length)> overloaded;
     /// The mailbox of a service is closed: end it. On the thread that has it; nobody has it after.
     std::function<void(Service&)> ended;
+    /// A message that post_here() took cannot be handled: its service has ended.
+    std::function<void(ServiceHandle, Message&&)> dropped;
     /// Makes the reactor thread call run(). Any thread; only used without workers.
     std::function<void()> wake_reactor;
   };
@@ -53,6 +55,20 @@ class Scheduler {
   /// Puts a service whose mailbox said so into the run queue. Thread safe; `at_flush` is for the
   /// reactor thread.
   void schedule(Service& service, Wake wake = Wake::now);
+
+  /// Without workers, on the thread that calls run(): queues `message` past the mailbox, without a
+  /// lock, and in order with everything else that this thread sends. Returns false, and leaves the
+  /// message alone, when that cannot be; then it goes into the mailbox.
+  bool post_here(Service& service, ServiceHandle to, Message& message) {
+    // A service that is made stays so, and stays who it is, until this thread ends it.
+    if (!on_inline_thread() || !service.made.load(std::memory_order_acquire) ||
+        service.handle != to || !service.mailbox.may_be_passed()) {
+      return false;
+    }
+    here_.push_back({.service = &service, .to = to, .message = std::move(message)});
+    service.mailbox.passed(service.mailbox.beside() + 1);
+    return true;
+  }
 
   /// Gives a service back that was just made: it is scheduled, idle or ended. Thread safe.
   void give_back(Service& service);
@@ -90,6 +106,9 @@ class Scheduler {
   bool claim_wake();
   void wake();
   void take_shared();
+  [[nodiscard]] bool on_inline_thread() const;
+  void run_here(Activity& activity);
+  void end(Service& service);
   /// Returns whether the service must have another turn.
   bool turn(Service& service, int weight, Activity& activity);
 
@@ -106,7 +125,16 @@ class Scheduler {
   std::atomic<std::size_t> queued_{0};  ///< queue_.size(), written under the lock.
   std::atomic<std::uint64_t> wakeups_{0};
 
+  /// A message past the mailbox; `service` is nullptr once that has ended.
+  struct Here {
+    Service* service;
+    ServiceHandle to;
+    Message message;
+  };
+
   // Of the reactor thread.
+  std::vector<Here> here_;
+  std::vector<Here> running_here_;
   RunQueue local_;                           ///< Without workers: scheduled by that thread itself.
   std::atomic<std::size_t> local_count_{0};  ///< local_.size(), for others to read.
   bool flush_due_ = false;

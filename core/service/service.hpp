@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -19,8 +20,9 @@ struct Service {
   ServiceHandle handle = 0;  ///< Like name: constant from spawn to the end.
   std::string name;
   Mailbox mailbox;
-  MessageHandler handler;   ///< Touched only by the thread that has the service.
-  Service* next = nullptr;  ///< In a RunQueue.
+  MessageHandler handler;         ///< Touched only by the thread that has the service.
+  Service* next = nullptr;        ///< In a RunQueue.
+  std::atomic<bool> made{false};  ///< Its handler is there, and was not taken away.
 };
 
 /// Services that wait for a turn, first-in first-out. Invariant: each is in one queue at most,

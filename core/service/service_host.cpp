@@ -12,6 +12,8 @@ ServiceHost::ServiceHost(std::size_t workers, Hooks hooks)
                                  hooks_.overloaded(service.handle, service.name, length);
                                },
                            .ended = [this](Service& service) { end(service); },
+                           .dropped = [this](ServiceHandle from,
+                                             Message&& message) { drop(from, std::move(message)); },
                            .wake_reactor = [this] { hooks_.wake_reactor(); }}) {}
 
 ServiceHandle ServiceHost::spawn(std::string name, const HandlerFactory& make_handler) {
@@ -20,6 +22,7 @@ ServiceHandle ServiceHost::spawn(std::string name, const HandlerFactory& make_ha
   const ServiceHandle handle = service->handle;
   // Messages may queue from now on; nobody runs them before give_back().
   service->handler = make_handler(handle);
+  service->made.store(true, std::memory_order_release);
   scheduler_.give_back(*service);
   return handle;
 }
@@ -36,6 +39,7 @@ void ServiceHost::end(Service& service) {
   const ServiceHandle handle = service.handle;
   // No lock is held: answers and the handler's destructor may post to anybody.
   for (Message& message : service.mailbox.end_life()) drop(handle, std::move(message));
+  service.made.store(false, std::memory_order_relaxed);
   service.handler = nullptr;
   registry_.release(service);
   hooks_.ended(handle);

@@ -44,6 +44,7 @@ class ServiceHost {
   /// See Runtime::post(). Cost: one look-up and one uncontended lock, if the service is busy.
   bool post(ServiceHandle to, Message&& message, Scheduler::Wake wake = Scheduler::Wake::now) {
     if (Service* service = registry_.find(to)) {
+      if (scheduler_.post_here(*service, to, message)) return true;
       switch (service->mailbox.push(to, std::move(message))) {
         case Mailbox::Pushed::schedule:
           scheduler_.schedule(*service, wake);

@@ -5,15 +5,21 @@
 
 namespace skysock {
 
-Timer::Timer(Fire fire) : fire_(std::move(fire)), thread_([this] { run(); }) {}
+Timer::Timer(Fire fire, std::function<void()> begin)
+    : fire_(std::move(fire)), thread_([this, begin = std::move(begin)] {
+        if (begin) begin();
+        run();
+      }) {}
 
-Timer::~Timer() {
+Timer::~Timer() { stop(); }
+
+void Timer::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 TimerId Timer::add(Clock::time_point when, TimerQueue::Due due) {

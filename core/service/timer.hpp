@@ -19,11 +19,15 @@ class Timer {
   using Fire = std::function<void(TimerQueue::Due)>;
 
   /// `fire` runs on the timer's thread and must not block.
-  explicit Timer(Fire fire);
-  /// Forgets what is still due and joins.
+  /// `begin`, if given, is the first that the thread does.
+  explicit Timer(Fire fire, std::function<void()> begin = nullptr);
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
+
+  /// Joins the thread: nothing fires any more, what is or will be added waits for ever. Idempotent.
+  /// Not to be called on two threads at once.
+  void stop();
 
   /// Cost: O(log n) in the timers pending; wakes the thread only for a new earliest one.
   TimerId add(Clock::time_point when, TimerQueue::Due due);

@@ -23,11 +23,14 @@ std::vector<Incident> IncidentFinder::look(Time now) {
 }
 
 Watchdog::Watchdog(std::span<const Activity> activities, std::chrono::milliseconds limit,
-                   OnStuck on_stuck)
+                   OnStuck on_stuck, std::function<void()> begin)
     : finder_(activities, limit),
       period_(std::chrono::microseconds(limit) / 8),
       on_stuck_(std::move(on_stuck)),
-      thread_([this] { run(); }) {}
+      thread_([this, begin = std::move(begin)] {
+        if (begin) begin();
+        run();
+      }) {}
 
 Watchdog::~Watchdog() {
   {

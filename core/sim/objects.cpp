@@ -121,7 +121,7 @@ std::uint32_t EpollSet::Interest::take(const Edges& edges, std::uint32_t ready) 
   const std::uint32_t watched = mask | EPOLLERR | EPOLLHUP;
   if ((mask & EPOLLET) != 0) {
     const bool woken = edges.woken_since(std::exchange(seen, edges), mask);
-    if (!std::exchange(armed, false) && !woken) return 0;
+    if (!std::exchange(fresh, false) && !woken) return 0;
   }
   const std::uint32_t events = ready & watched;
   if (events != 0 && (mask & EPOLLONESHOT) != 0) enabled = false;

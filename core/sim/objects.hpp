@@ -98,7 +98,7 @@ struct EpollSet {
     std::uint32_t mask;
     std::uint64_t data;
     Edges seen;           ///< Those before the last report.
-    bool armed = false;   ///< Ready when it was added or modified, and not reported since.
+    bool fresh = true;    ///< Added or modified since the last wait: what is ready is an edge.
     bool enabled = true;  ///< One-shot: not reported yet.
   };
   std::vector<Interest>::iterator find(int fd);

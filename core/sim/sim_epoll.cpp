@@ -26,11 +26,8 @@ Result<EpollSet*> SimKernel::open_set(Call call, int epoll_fd, int fd, std::uint
   return set;
 }
 
-/// A fresh interest: what is ready now is an edge.
 EpollSet::Interest SimKernel::interest_in(int fd, std::uint32_t mask, std::uint64_t data) {
-  Object& object = object_at(fd);
-  const bool ready = (readiness(object) & (mask | EPOLLERR | EPOLLHUP)) != 0;
-  return {.fd = fd, .mask = mask, .data = data, .seen = *edges_of(object), .armed = ready};
+  return {.fd = fd, .mask = mask, .data = data, .seen = *edges_of(object_at(fd))};
 }
 
 Result<void> SimKernel::epoll_add(int epoll_fd, int fd, std::uint32_t interest,

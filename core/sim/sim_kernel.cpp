@@ -68,7 +68,10 @@ Result<int> SimKernel::install(Object object, bool nonblocking) {
   if (!fd) return failure(std::errc::too_many_files_open);
   const auto at = static_cast<std::size_t>(*fd);
   if (at >= descriptors_.size()) descriptors_.resize(at + 1);
-  descriptors_[at] = {.object = std::move(object), .nonblocking = nonblocking};
+  Descriptor& one = descriptors_[at];
+  one.object = std::move(object);
+  one.nonblocking = nonblocking;
+  one.options = {};
   return *fd;
 }
 
@@ -92,7 +95,7 @@ void SimKernel::close(int fd) {
   }
   std::erase(stalled_fds_, fd);
   let_go(fd, *object);
-  descriptor(fd) = Descriptor{};
+  *object = std::monostate{};
 }
 
 /// What closing the last descriptor of `object` does to others.
@@ -211,7 +214,7 @@ Result<PipeEnds> SimKernel::make_pipe() {
   if (!read_fd) return Failure(read_fd.error());
   const Result<int> write_fd = install(PipeWriter{pipe}, false);
   if (write_fd) return PipeEnds{.read_fd = *read_fd, .write_fd = *write_fd};
-  descriptor(*read_fd) = Descriptor{};
+  object_at(*read_fd) = std::monostate{};
   return Failure(write_fd.error());
 }
 

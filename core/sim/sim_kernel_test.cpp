@@ -400,6 +400,9 @@ TEST_F(SimKernelTest, EveryCallCountsAsItself) {
       case Call::read:
         forget(sys.read(listener, bytes));
         break;
+      case Call::receive:
+        forget(sys.receive(listener, bytes));
+        break;
       case Call::write:
         forget(sys.write(listener, bytes));
         break;

@@ -51,7 +51,7 @@ Result<void> SimKernel::listen(int fd, int backlog) {
   Endpoint local = (*end)->local();
   if (local.empty()) local = local_of((*end)->family(), "0.0.0.0", "::");
   if (in_use(local)) return failure(std::errc::address_in_use);
-  **object = Listener{.local = local, .backlog = length, .edges = (*end)->edges()};
+  **object = Listener{.local = local, .backlog = length};
   listener_fds_.push_back(fd);
   return {};
 }

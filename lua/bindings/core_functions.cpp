@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 
+#include "core/service/stats_text.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/service.hpp"
 
@@ -90,13 +91,27 @@ int core_callback(lua_State* L) {
   return 0;
 }
 
+// counts() -> table of name -> integer: everything that the node counts, by the names that
+// `skysock --stats` prints.
+int core_counts(lua_State* L) {
+  Runtime& runtime = Service::of(L).runtime();
+  const CountValues values = count_values(runtime.sockets().counts(), runtime.counts());
+  lua_createtable(L, 0, static_cast<int>(values.size()));
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    lua_pushinteger(L, static_cast<lua_Integer>(values[at]));
+    lua_setfield(L, -2, count_names()[at].c_str());
+  }
+  return 1;
+}
+
 }  // namespace
 
 int open_core(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {
-      {"self", core_self},       {"now", core_now},           {"genid", core_genid},
-      {"timeout", core_timeout}, {"error", core_error},       {"fail", core_fail},
-      {"exit", core_exit},       {"callback", core_callback}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"self", core_self},     {"now", core_now},
+                                            {"genid", core_genid},   {"timeout", core_timeout},
+                                            {"error", core_error},   {"fail", core_fail},
+                                            {"exit", core_exit},     {"callback", core_callback},
+                                            {"counts", core_counts}, {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
   return 1;
 }

@@ -10,7 +10,7 @@ namespace skysock::lua {
 /// Service, those on sockets. Put it into package.preload or give it to luaL_requiref.
 int open_socket_driver(lua_State* L);
 
-/// Loader of `skynet.core`: self, now, timeout, genid, error, fail, exit, callback.
+/// Loader of `skynet.core`: self, now, timeout, genid, error, fail, exit, callback, counts.
 /// Requires: `L` belongs to a Service.
 int open_core(lua_State* L);
 

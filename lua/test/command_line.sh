@@ -64,7 +64,34 @@ expect 2 "cannot read script $directory" "$directory"
 expect 2 "--tuning" --tuning
 expect 2 "nokey" --tuning nokey=1 "$directory/ok.lua"
 expect 2 "workers" --tuning workers=x "$directory/ok.lua"
+expect 0 "did not end within --stop-limit" --help
+expect 2 "--stop-limit" --stop-limit -1 "$directory/ok.lua"
+expect 0 "arguments" --stop-limit 0 "$directory/ok.lua"
+expect 0 "still here" --tuning workers=0 "$directory/late.lua"
 expect 2 "no skynet.lua in /nowhere" --lualib /nowhere "$directory/ok.lua"
+expect 2 "--native 'tea': expected echo, sink or source" --native tea --listen 127.0.0.1:0
+expect 2 "--native needs --listen HOST:PORT" --native echo
+expect 2 "--listen is for --native" --listen 127.0.0.1:0 "$directory/ok.lua"
+expect 2 "--listen '127.0.0.1': expected HOST:PORT" --native echo --listen 127.0.0.1
+expect 2 "--listen ':80': expected HOST:PORT" --native echo --listen :80
+expect 2 "--listen '::1:80': expected HOST:PORT" --native echo --listen ::1:80
+expect 2 "unexpected 'more' beside --native" --native echo --listen 127.0.0.1:0 more
+expect 1 "cannot listen on 192.0.2.1:80: " --native echo --listen 192.0.2.1:80
+expect 2 "--stats 'x': expected 0, or 0.01 to" --stats x "$directory/ok.lua"
+expect 2 "--stats '-1': expected 0, or 0.01 to" --stats -1 "$directory/ok.lua"
+expect 2 "--stats 'nan': expected 0, or 0.01 to" --stats nan "$directory/ok.lua"
+expect 2 "--stats-json needs --stats" --stats-json "$directory/ok.lua"
+expect 2 "--id 'x': expected the id of a socket" --read-trace "$directory/ok.lua" --id x
+expect 2 "--id '0': expected the id of a socket" --read-trace "$directory/ok.lua" --id 0
+expect 2 "--id is for --read-trace FILE" --id 7 "$directory/ok.lua"
+expect 2 "unexpected 'more' beside --read-trace" --read-trace "$directory/ok.lua" more
+expect 2 "exclude each other" --read-trace a --trace b
+expect 1 "$directory/ok.lua: offset 0: no trace of skysock" --read-trace "$directory/ok.lua"
+expect 1 "/nowhere/t: No such file or directory" --read-trace /nowhere/t
+expect 1 "--trace /nowhere/t: No such file or directory" --trace /nowhere/t "$directory/ok.lua"
+expect 1 "--trace /dev/full: No space left" --trace /dev/full "$directory/ok.lua"
+expect 0 "closes=0" --stats 0 "$directory/ok.lua"
+expect 0 '"messages_delivered":' --stats 0 --stats-json "$directory/ok.lua"
 expect 0 "arguments	-a	--help	" "$directory/ok.lua" -a --help ""
 expect 0 "from the neighbour" "$directory/neighbour.lua"
 expect 1 "syntax.lua:1:" "$directory/syntax.lua"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Does skysock end with 0, soon, on SIGTERM and SIGINT: idle, busy, and with its standard descriptors
-# closed? And does a service that never gives control back not keep it alive?
+# closed? And does a service that never gives control back not keep it alive, but get named? With
+# and without workers.
 # Usage: signals.sh SKYSOCK
 set -eu
 skysock=$1
@@ -29,13 +30,17 @@ skynet.start(function()
 end)
 LUA
 
-# ends CODE SIGNAL SCRIPT: the script gets SIGNAL once it runs; the program must end with CODE.
+# ends CODE SIGNAL SCRIPT DESCRIPTORS WORKERS: the script gets SIGNAL once it runs; the program must
+# end with CODE.
 ends() {
   rm -f "$directory/ready"
+  options="--tuning workers=$5 --stop-limit 1"
   if [ "$4" = closed ]; then
-    timeout -k 20 20 "$skysock" "$directory/$3" "$directory/ready" <&- >&- 2>&- &
+    # shellcheck disable=SC2086 # Options without spaces.
+    timeout -k 20 20 "$skysock" $options "$directory/$3" "$directory/ready" <&- >&- 2>&- &
   else
-    timeout -k 20 20 "$skysock" "$directory/$3" "$directory/ready" &
+    # shellcheck disable=SC2086
+    timeout -k 20 20 "$skysock" $options "$directory/$3" "$directory/ready" 2>"$directory/said" &
   fi
   program=$!
   tries=100
@@ -47,11 +52,18 @@ ends() {
   kill "-$2" "$program" # timeout(1) hands it on.
   status=0
   wait "$program" || status=$?
-  [ "$status" -eq "$1" ] || { echo "$3, $2: exit code $status, $1 expected" >&2; exit 1; }
+  [ "$status" -eq "$1" ] || { echo "$3, $2, workers=$5: exit code $status, $1 expected" >&2; exit 1; }
 }
 
-ends 0 TERM idle.lua open
-ends 0 INT idle.lua open
-ends 0 TERM busy.lua open
-ends 0 TERM idle.lua closed
-ends 1 TERM stuck.lua open
+for workers in 0 2; do
+  ends 0 TERM idle.lua open "$workers"
+  ends 0 INT idle.lua open "$workers"
+  ends 0 TERM busy.lua open "$workers"
+  ends 0 TERM idle.lua closed "$workers"
+  ends 4 TERM stuck.lua open "$workers"
+  grep -q "did not end: service '$directory/stuck.lua'" "$directory/said" || {
+    echo "the service that did not end is not named:" >&2
+    cat "$directory/said" >&2
+    exit 1
+  }
+done

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace skysock::bench {
+namespace skysock {
 
 /// The bytes of every one-way stream repeat after this many. A prime, so that messages of any usual
 /// size differ from their neighbours, and small, so that comparing stays in the first-level cache.
@@ -17,4 +17,4 @@ inline constexpr std::size_t kStreamMessageBytesMax = 65'536;
 /// Requires: size <= kStreamMessageBytesMax.
 std::span<const std::byte> stream_bytes(std::uint64_t offset, std::size_t size);
 
-}  // namespace skysock::bench
+}  // namespace skysock

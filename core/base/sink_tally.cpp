@@ -1,11 +1,11 @@
-#include "bench/stream/sink_tally.hpp"
+#include "core/base/sink_tally.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/stream_pattern.hpp"
 
-namespace skysock::bench {
+namespace skysock {
 
 std::optional<SinkReport> SinkTally::feed(std::span<const std::byte> chunk) {
   chunk = take_header(chunk);
@@ -44,4 +44,4 @@ void SinkTally::compare(std::span<const std::byte> chunk) {
   }
 }
 
-}  // namespace skysock::bench
+}  // namespace skysock

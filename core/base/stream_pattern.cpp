@@ -1,11 +1,11 @@
-#include "bench/stream/stream_pattern.hpp"
+#include "core/base/stream_pattern.hpp"
 
 #include <vector>
 
 #include "core/base/check.hpp"
 #include "core/base/prng.hpp"
 
-namespace skysock::bench {
+namespace skysock {
 namespace {
 
 std::vector<std::byte> make_table() {
@@ -24,4 +24,4 @@ std::span<const std::byte> stream_bytes(std::uint64_t offset, std::size_t size) 
   return std::span(table).subspan(offset % kPatternPeriod, size);
 }
 
-}  // namespace skysock::bench
+}  // namespace skysock

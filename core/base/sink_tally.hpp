@@ -1,7 +1,7 @@
 #pragma once
 
-// The server's half of a one-way stream: every sink (the C++ service and the plain epoll server)
-// counts and compares with this, so that neither does less work than the other.
+// The server's half of a one-way stream: every sink (the C++ service and the benchmarks' plain
+// server) counts and compares with this, so that neither does less work than the other.
 
 #include <array>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-namespace skysock::bench {
+namespace skysock {
 
 /// What the client sends first on each connection.
 struct SinkHeader {
@@ -47,4 +47,4 @@ class SinkTally {
   std::uint64_t next_report_ = 0;
 };
 
-}  // namespace skysock::bench
+}  // namespace skysock

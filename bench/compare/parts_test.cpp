@@ -1,0 +1,138 @@
+// Do the small parts of the comparing commands read and print what they should: names of servers
+// and scenarios, strace's summary, /proc, budgets, progress?
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/compare/call_table.hpp"
+#include "bench/compare/load_thread.hpp"
+#include "bench/compare/memory_table.hpp"
+#include "bench/compare/peers.hpp"
+#include "bench/compare/progress.hpp"
+
+namespace skysock::bench::compare {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+TEST(Scenario, TheListIsChosenByNameAndTheUnknownOneIsNamed) {
+  const auto two = choose_scenarios("held_idle,echo_1x64B");
+  ASSERT_TRUE(two) << two.error();
+  ASSERT_EQ(two->size(), 2U);
+  EXPECT_EQ(two->at(1).name, std::string("echo_1x64B"));
+  EXPECT_EQ(choose_scenarios("")->size(), scenarios().size());
+  const auto unknown = choose_scenarios("echo_1x64B,moon");
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error(), HasSubstr("scenario 'moon': expected one of echo_64x64B, "));
+}
+
+TEST(Peers, AServerIsAShellCommandThatTheShellBecomes) {
+  const auto server = parse_server("mine=/opt/server --port 0");
+  ASSERT_TRUE(server) << server.error();
+  EXPECT_EQ(server->name, "mine");
+  EXPECT_THAT(server->argv, ElementsAre("/bin/sh", "-c", "exec /opt/server --port 0"));
+}
+
+TEST(Peers, AForeignServerIsToldAFreePortWhereverItsCommandSaysSo) {
+  const auto peer = parse_peer("mine=/opt/server {port} {port}");
+  ASSERT_TRUE(peer) << peer.error();
+  ASSERT_NE(peer->port, 0);
+  const std::string port = std::to_string(peer->port);
+  EXPECT_EQ(peer->argv.back(), "exec /opt/server " + port + " " + port);
+}
+
+TEST(Peers, WhatIsMissingIsSaid) {
+  EXPECT_THAT(parse_server("moon").error(), HasSubstr("--server 'moon': expected 'NAME=COMMAND'"));
+  EXPECT_FALSE(parse_server("=command"));
+  EXPECT_FALSE(parse_server("name="));
+  EXPECT_THAT(parse_peer("a=/opt/server").error(), HasSubstr("with {port}"));
+}
+
+TEST(Peers, TheBaselineIsAlwaysFirst) {
+  const auto chosen = choose_peers(default_peers("."), "skysock_lua");
+  ASSERT_TRUE(chosen) << chosen.error();
+  ASSERT_EQ(chosen->size(), 2U);
+  EXPECT_EQ(chosen->front().name, kBaseline);
+  EXPECT_THAT(choose_peers(default_peers("."), "moon").error(), HasSubstr("--only 'moon'"));
+}
+
+TEST(Peers, OneNameForTwoServersIsRefused) {
+  auto peers = default_peers(".");
+  peers.push_back({.name = kBaseline});
+  EXPECT_THAT(choose_peers(peers, "").error(), HasSubstr("'plain_epoll': named twice"));
+}
+
+TEST(Strace, ASummaryIsReadUpToItsTotal) {
+  const auto counts = parse_summary(
+      "syscall               calls\n---------------- ----------\nrecvfrom               5000\n"
+      "epoll_wait               50\n---------------- ----------\ntotal                  5050\n");
+  ASSERT_TRUE(counts) << counts.error();
+  EXPECT_THAT(*counts, ElementsAre(Pair("epoll_wait", 50U), Pair("recvfrom", 5'000U)));
+}
+
+TEST(Strace, AnUnknownLineIsQuoted) {
+  const auto counts = parse_summary("a\n---\nrecvfrom many\n---\n");
+  ASSERT_FALSE(counts);
+  EXPECT_THAT(counts.error(), HasSubstr("'recvfrom many'"));
+}
+
+CallTable table_of(const std::string& scenario, std::uint64_t calls) {
+  return {.scenario = choose_scenarios(scenario)->front(),
+          .operations = 100,
+          .servers = {{kBaseline, {{"sendto", 900}}}, {kBudgetServer, {{"sendto", calls}}}}};
+}
+
+TEST(CallTable, OnlyTheServerWithABudgetCanBeAboveIt) {
+  EXPECT_FALSE(is_over_budget(table_of("echo_100x64B", 260)));
+  EXPECT_TRUE(is_over_budget(table_of("echo_100x64B", 261)));
+  EXPECT_FALSE(is_over_budget(table_of("echo_1x64B", 500)));
+  EXPECT_TRUE(is_over_budget(table_of("accept_echo1_close", 1'001)));
+  EXPECT_FALSE(is_over_budget(table_of("echo_64x64B", 10'000)));  // Has no budget.
+}
+
+TEST(CallTable, TextAndJsonGiveCallsPerOperation) {
+  const CallTable table = table_of("echo_100x64B", 261);
+  EXPECT_THAT(call_text(table), HasSubstr("9.000            2.610"));
+  EXPECT_THAT(call_text(table), HasSubstr("2.6, it is ABOVE"));
+  const auto json = call_json(table);
+  EXPECT_EQ(json["budget_calls_per_operation"], 2.6);
+  EXPECT_EQ(json["servers"][1]["calls_per_operation"], 2.61);
+  EXPECT_EQ(json["servers"][1]["calls"]["sendto"], 261);
+}
+
+TEST(Memory, ResidentBytesAreReadFromTheirOwnLine) {
+  EXPECT_EQ(parse_rss("5500-7ffd ---p 00:00 [rollup]\nRss:    14 kB\nPss:    3 kB\n"), 14U * 1024);
+  EXPECT_FALSE(parse_rss("Pss: 3 kB\n"));
+  EXPECT_FALSE(parse_rss("Rss: 3 MB\n"));
+  EXPECT_GT(resident_bytes(getpid()).value_or(0), 100'000U);
+  EXPECT_THAT(resident_bytes(-1).error(), HasSubstr("/proc/-1/smaps_rollup"));
+}
+
+TEST(Memory, BytesPerConnectionAreADifference) {
+  EXPECT_EQ(bytes_per_connection({"a", 1'000, 3'000}, 10), 200);
+  EXPECT_EQ(bytes_per_connection({"a", 3'000, 1'000}, 10), -200);
+}
+
+TEST(LoadThread, HasADescriptorTableOfItsOwn) {
+  LoadThread thread;
+  const int fd = thread.call([] { return open("/dev/null", O_RDONLY | O_CLOEXEC); });  // NOLINT
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(fcntl(fd, F_GETFD), -1);                                // NOLINT: vararg
+  EXPECT_NE(thread.call([fd] { return fcntl(fd, F_GETFD); }), -1);  // NOLINT: vararg
+}
+
+TEST(Progress, SaysDoneTotalAndTimeLeft) {
+  EXPECT_EQ(progress_text("echo", 0, 52, "slices", std::chrono::seconds(0)),
+            "echo: 0 of 52 slices, time left unknown");
+  EXPECT_EQ(progress_text("echo", 12, 52, "slices", std::chrono::seconds(10)),
+            "echo: 12 of 52 slices, 10 s left");
+}
+
+}  // namespace
+}  // namespace skysock::bench::compare

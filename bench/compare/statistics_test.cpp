@@ -1,0 +1,96 @@
+// Is the arithmetic between slices and the printed ratio right?
+
+#include "bench/compare/statistics.hpp"
+
+#include <gtest/gtest.h>
+
+#include "bench/compare/comparison.hpp"
+
+namespace skysock::bench::compare {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(Percentile, IsTheNearestRankOfUnsortedValues) {
+  const std::vector<double> values = {9, 1, 8, 2, 7, 3, 6, 4, 5, 10};
+  EXPECT_EQ(percentile(values, 0), 1);
+  EXPECT_EQ(percentile(values, 0.10), 1);
+  EXPECT_EQ(percentile(values, 0.11), 2);
+  EXPECT_EQ(percentile(values, 0.5), 5);
+  EXPECT_EQ(percentile(values, 1), 10);
+}
+
+TEST(Percentile, OfThirteenRoundsTheTenthIsTheSecondSmallest) {
+  const std::vector<double> rounds = {13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1};
+  EXPECT_EQ(percentile(rounds, kCalm), 2);
+}
+
+TEST(PairedRatios, DivideWithinOneRound) {
+  EXPECT_EQ(paired_ratios(std::vector{2.0, 9.0}, std::vector{1.0, 3.0}), (std::vector{2.0, 3.0}));
+}
+
+TEST(Ratio, OfTheCalmRoundsIgnoresABurstThatHitOneServer) {
+  const std::vector<double> baseline(13, 2.0);
+  std::vector<double> values(13, 3.0);
+  values[4] = 300;
+  values[5] = 300;
+  const Ratio expected{.value = 1.5, .pairs_p25 = 1.5, .pairs_median = 1.5, .pairs_p75 = 1.5};
+  EXPECT_EQ(ratio_of(values, baseline), expected);
+}
+
+TEST(Ratio, SpreadIsThatOfThePairs) {
+  const Ratio ratio = ratio_of(std::vector{1.0, 2.0, 3.0, 4.0}, std::vector{1.0, 1.0, 1.0, 1.0});
+  EXPECT_EQ(ratio.value, 1);
+  EXPECT_EQ(ratio.pairs_p25, 1);
+  EXPECT_EQ(ratio.pairs_median, 2);
+  EXPECT_EQ(ratio.pairs_p75, 3);
+}
+
+TEST(Ratio, FarOutsideItsPairsIsMarked) {
+  EXPECT_FALSE((Ratio{1.02, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_TRUE((Ratio{1.04, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_TRUE((Ratio{0.96, 1.0, 1.0, 1.0}.disturbed()));
+  EXPECT_FALSE((Ratio{1.2, 1.1, 1.2, 1.3}.disturbed()));
+  // The baseline had one calm moment that the other server never had.
+  std::vector<double> baseline(13, 2.0);
+  baseline[3] = baseline[7] = 1.0;
+  EXPECT_TRUE(ratio_of(std::vector<double>(13, 2.0), baseline).disturbed());
+}
+
+Slice slice(std::uint64_t operations, milliseconds server_cpu) {
+  return {.operations = operations,
+          .wall = milliseconds(250),
+          .server_cpu = server_cpu,
+          .load_cpu = milliseconds(50)};
+}
+
+TEST(Summary, DividesCpuTimeByOperations) {
+  const Measured baseline{.name = "plain_epoll", .slices = {slice(10'000, milliseconds(100))}};
+  const Measured server{.name = "other", .slices = {slice(5'000, milliseconds(200))}};
+  const Summary summary = summarise(server, baseline, LoadKind::echo);
+  EXPECT_DOUBLE_EQ(summary.cpu_us_per_operation_p10, 40);
+  EXPECT_DOUBLE_EQ(summary.ratio.value_or(Ratio{}).value, 4);
+  EXPECT_DOUBLE_EQ(summary.operations_per_second, 20'000);
+  EXPECT_DOUBLE_EQ(summary.server_cpu_share, 0.8);
+  EXPECT_DOUBLE_EQ(summary.load_cpu_share, 0.2);
+}
+
+TEST(Summary, AnIdleServerCostsCpuTimePerSecondAndHasNoRatio) {
+  const Measured baseline{.name = "plain_epoll", .slices = {slice(0, milliseconds(0))}};
+  const Measured server{.name = "other", .slices = {slice(0, milliseconds(1))}};
+  const Summary summary = summarise(server, baseline, LoadKind::idle);
+  EXPECT_DOUBLE_EQ(summary.cpu_us_per_operation_p10, 4'000);
+  EXPECT_FALSE(summary.ratio);
+}
+
+TEST(Comparison, TheTableNamesEveryServerWithItsRatio) {
+  const Comparison comparison{.scenario = scenarios().front(),
+                              .servers = {{"plain_epoll", "", {slice(10'000, milliseconds(100))}},
+                                          {"other", "", {slice(5'000, milliseconds(200))}}}};
+  const std::string text = comparison_text(comparison);
+  EXPECT_NE(text.find("echo_64x64B"), std::string::npos) << text;
+  EXPECT_NE(text.find("other                       40.000    4.000"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace skysock::bench::compare
