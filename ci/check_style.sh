@@ -16,7 +16,7 @@ status=0
 clang-format-19 --dry-run --Werror "${code[@]}" || status=1
 shellcheck "${scripts[@]}" || status=1
 # A rule of the state table is one row, however long.
-if grep -nE '.{101,}' "${code[@]}" | grep -v ': *Rule{'; then
+if grep -nE '.{101,}' "${code[@]}" | grep -vE ': *(go|stay)\('; then
   echo 'style: the lines above are longer than 100 columns'
   status=1
 fi

@@ -240,8 +240,8 @@ inline constexpr std::array kRows = {
     go(kUdp,                                  In::hold, udp_held),
     stay(kGone | kDraining | kHandover | in(reserved, plisten, paccept, halfclose_read), In::hold),
 
-    // Hand-over: the old owner gives back what it has, in order, then says so; then the next owner's
-    // start is answered. A FIN that was reported to the old owner is found again by the next read.
+    // Hand-over: the old owner gives back what it has, in order, then says so; then the next
+    // owner's start is answered. A FIN that the old owner heard of is found again by the next read.
     go(kConnected | kHalfcloseWrite | in(halfclose_read), In::hand_over, handing_over, Emit::handover),
     stay(kGone | kDraining | kHandover | kListening | kResolving | kConnecting | kUdp | in(reserved, plisten, paccept), In::hand_over),
     stay(in(handing_over, handing_over_started), In::give_back, Emit::nothing, Act::keep),

@@ -90,6 +90,9 @@ class Reactor {
   /// Gives a command from inside a callback of poll(): it runs when the callback has returned.
   void give(ControlPacket packet) { local_.push_back(std::move(packet)); }
 
+  /// When the last wait ended.
+  [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
+
   void observe(StepObserver observer) { observer_ = observer; }
 
   [[nodiscard]] std::vector<SocketInfo> netstat();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -164,8 +165,9 @@ class SocketServer {
   Result<void> exit();
 
   /// Every socket, whatever its state. Waits for the reactor, up to one batch; at once when called
-  /// from inside a callback of poll(). Empty after exit(). Source: socket_server_info().
-  std::vector<SocketInfo> netstat();
+  /// from inside a callback of poll(). Empty after exit(), and when the reactor, stuck in a
+  /// service, does not answer in time. Source: socket_server_info().
+  std::vector<SocketInfo> netstat(std::chrono::milliseconds limit = std::chrono::hours(24));
 
   /// Waits at most `timeout_ms` (-1: until something happens) and handles one batch of commands and
   /// I/O events; events go to the sink. Returns false after exit(). Reactor thread only. Source:

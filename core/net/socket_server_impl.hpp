@@ -175,7 +175,8 @@ struct SocketServer<Sys>::Impl {
 
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
-    slot.direct_ms = sys.now_ms();  // The reactor may be asleep: its clock is of no use.
+    // On other threads the reactor may be asleep, and its clock of no use.
+    slot.direct_ms = on_reactor_thread() ? reactor->now_ms() : sys.now_ms();
     count(counters.direct_bytes, counters.direct_bytes_here, bytes);
   }
 
@@ -575,7 +576,7 @@ int SocketServer<Sys>::wake_fd() const {
 }
 
 template <Syscalls Sys>
-std::vector<SocketInfo> SocketServer<Sys>::netstat() {
+std::vector<SocketInfo> SocketServer<Sys>::netstat(std::chrono::milliseconds limit) {
   if (impl_->on_reactor_thread()) return impl_->reactor->netstat();
   auto answer = std::make_shared<std::promise<std::vector<SocketInfo>>>();
   std::future<std::vector<SocketInfo>> answered = answer->get_future();
@@ -585,8 +586,10 @@ std::vector<SocketInfo> SocketServer<Sys>::netstat() {
         [reactor = impl_->reactor.get(), answer] { answer->set_value(reactor->netstat()); });
   }
   impl_->wake();
-  while (answered.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
-    if (impl_->exited.load()) return {};
+  constexpr std::chrono::milliseconds kStep{20};
+  for (auto waited = kStep; answered.wait_for(kStep) != std::future_status::ready;
+       waited += kStep) {
+    if (impl_->exited.load() || waited >= limit) return {};
   }
   return answered.get();
 }

@@ -115,11 +115,14 @@ class Mailbox {
            beside_.load(std::memory_order_relaxed);
   }
 
+  /// Messages that may wait beside a mailbox; more wait in it, where turns are shared out.
+  static constexpr std::size_t kBesideMessagesMax = 64;
+
   /// Nothing waits here, so that a message may go past the mailbox and stay in order. The only
   /// thread that takes messages.
   [[nodiscard]] bool may_be_passed() const {
     return pushed_.load(std::memory_order_relaxed) == popped_.load(std::memory_order_relaxed) &&
-           !closed();
+           beside() < kBesideMessagesMax && !closed();
   }
   /// Counts messages that wait beside the mailbox, in the order of its only taking thread.
   void passed(std::size_t now_beside) { beside_.store(now_beside, std::memory_order_relaxed); }

@@ -218,7 +218,7 @@ void Scheduler::run() {
     }
     take_shared();
   }
-  local_count_.store(local_.size(), std::memory_order_relaxed);
+  local_count_.store(local_.size() + (here_.empty() ? 0 : 1), std::memory_order_relaxed);
   if (!local_.empty() || !here_.empty()) hooks_.wake_reactor();
 }
 

@@ -48,7 +48,7 @@ class LinuxSys {
         ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr));
   }
   Result<std::size_t> send(int fd, std::span<const iovec> parts) {
-    if (parts.size() > 1) return send_gathered(fd, parts);
+    if (parts.size() != 1) return send_gathered(fd, parts);
     return count_or_errno(
         ::syscall(SYS_sendto, fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL, nullptr, 0));
   }
