@@ -132,11 +132,12 @@ void Scheduler::work(std::size_t index) {
 
 bool Scheduler::turn(Service& service, int weight, Activity& activity) {
   Mailbox& mailbox = service.mailbox;
-  if (const std::size_t length = mailbox.overload(); length > 0) {
-    hooks_.overloaded(service, length);
-  }
   const ServiceHandle handle = service.handle;
   for (std::size_t left = turn_messages(mailbox.length(), weight); left > 0; --left) {
+    // Before every message: while the one before was handled, thousands may have come.
+    if (const std::size_t length = mailbox.overload(); length > 0) {
+      hooks_.overloaded(service, length);
+    }
     Message* message = mailbox.closed() ? nullptr : mailbox.next();
     if (message == nullptr) break;
     activity.enter(handle, *message);

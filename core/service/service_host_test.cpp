@@ -200,6 +200,19 @@ TEST_F(ServiceHostTest, OverloadIsReportedWithNameAndLength) {
   EXPECT_EQ(overloads_.size(), 2U) << "it was empty meanwhile";
 }
 
+TEST_F(ServiceHostTest, OverloadThatComesWhileAMessageIsHandledIsSeenBeforeTheNext) {
+  const ServiceHandle service = spawn(
+      [&](ServiceHandle self, Message&& message) {
+        for (int turn = 0; message.session == 1 && turn < 1'100; ++turn) post(self);
+      },
+      "slow");
+  post(service, numbered(1));
+  // Enough for one turn that leaves fewer than 1,024 behind.
+  for (int turn = 0; turn < 900; ++turn) post(service);
+  run_to_rest();
+  EXPECT_EQ(overloads_, (std::vector<Overload>{{.name = "slow", .length = 2'000}}));
+}
+
 TEST_F(ServiceHostTest, ARequestThatIsDroppedIsAnsweredWithAnErrorAndNothingElseIs) {
   const ServiceHandle client = spawn_recorder();
   const ServiceHandle dead = spawn_recorder();
