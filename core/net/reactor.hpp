@@ -58,7 +58,8 @@ struct Shared {
   TokenTable<Parcel> payloads;
   TokenTable<ParkedFd> fds;
   Inbox inbox;
-  std::atomic<bool> woken{false};  ///< Something other than a packet waits for the reactor.
+  std::atomic<std::int64_t> now_ms{0};  ///< When the reactor's last wait ended.
+  std::atomic<bool> woken{false};       ///< Something other than a packet waits for the reactor.
 };
 
 /// The thread that owns all sockets: takes control packets and completed I/O, looks up the rule,
@@ -118,8 +119,9 @@ class Reactor {
     ServiceHandle given_by = 0;                         ///< who is this one.
     UdpAddress address;                                 ///< Default destination of datagrams.
     std::optional<std::int64_t> idle_timeout_ms;        ///< 0: never; nothing: the tuning's.
-    std::int64_t last_refusal_ms = INT64_MIN / 2;       ///< When a listener's owner heard of one.
-    std::int64_t dropped = 0;                           ///< Bytes read and dropped while lingering.
+    std::uint64_t direct_bytes_seen = 0;           ///< When the idle time-out was last looked at.
+    std::int64_t last_refusal_ms = INT64_MIN / 2;  ///< When a listener's owner heard of one.
+    std::int64_t dropped = 0;                      ///< Bytes read and dropped while lingering.
   };
 
   /// The reactor's half of a slot.

@@ -452,9 +452,13 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
   SharedSlot& shared = shared_->slots.at(connection.id);
   shared.lock.lock([this] { sys_->yield_thread(); });
-  const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;
+  const std::uint64_t direct_bytes = shared.direct_bytes;
   [[maybe_unused]] const bool asked = shared.lock.unlock();
-  const std::int64_t quiet_since = std::max({connection.read_ms, connection.written_ms, direct_ms});
+  // A direct write reads no clock; that there was one since the last look is enough.
+  if (std::exchange(connection.more().direct_bytes_seen, direct_bytes) != direct_bytes) {
+    return timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
+  }
+  const std::int64_t quiet_since = std::max(connection.read_ms, connection.written_ms);
   if (quiet_since + limit_ms > now_ms_) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }
@@ -553,6 +557,7 @@ std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
   if (announced) channel_->finish_wait();
   if (!ready.empty()) counters_->wakeups.add();
   now_ms_ = sys_->now_ms();
+  shared_->now_ms.store(now_ms_, std::memory_order_relaxed);
   return ready;
 }
 

@@ -160,7 +160,7 @@ struct alignas(64) SharedSlot {
   std::unique_ptr<Remainder> remainder;
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
   std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,
-  std::int64_t direct_ms = 0;         ///< the last one at this time.
+  std::int64_t direct_ms = 0;         ///< the last one after this time.
 
   [[nodiscard]] Published seen() const {
     return Published::unpack(published.load(std::memory_order_acquire));

@@ -175,8 +175,7 @@ struct SocketServer<Sys>::Impl {
 
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
-    // On other threads the reactor may be asleep, and its clock of no use.
-    slot.direct_ms = on_reactor_thread() ? reactor->now_ms() : sys.now_ms();
+    slot.direct_ms = shared.now_ms.load(std::memory_order_relaxed);
     count(counters.direct_bytes, counters.direct_bytes_here, bytes);
   }
 

@@ -31,6 +31,10 @@ constexpr std::array kTuningKeys = {
     Key{"workers", &Tuning::workers, 0, 64,
         "threads that run services; 0 = services run to completion on the reactor thread",
         "one slow service must not stop the reactor"},
+    Key{"reactor_yields", &Tuning::reactor_yields, 0, 1,
+        "1 = with workers, a reactor that has something to read does not interrupt a worker on its "
+        "core (SCHED_BATCH)",
+        "fewer switches, larger batches: see bench/README.md"},
     Key{"poller", &Tuning::poller, 0, 1, "epoll, level- or edge-triggered", "see bench/README.md",
         "epoll_lt epoll_et"},
     Key{"max_events", &Tuning::max_events, 1, 65'536, "events taken by one epoll_wait",

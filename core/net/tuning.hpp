@@ -20,6 +20,7 @@ enum class AbortKind : std::uint8_t { fin, rst };
 struct Tuning {
   std::int64_t slots = 65'536;
   std::int64_t workers = 1;
+  std::int64_t reactor_yields = 1;
   std::int64_t poller = static_cast<std::int64_t>(PollerKind::epoll_lt);
   std::int64_t max_events = 256;
   std::int64_t busy_poll_us = 0;
