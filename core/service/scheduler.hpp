@@ -65,7 +65,7 @@ class Scheduler {
         service.handle != to || !service.mailbox.may_be_passed()) {
       return false;
     }
-    here_.push_back({.service = &service, .to = to, .message = std::move(message)});
+    here_.emplace_back(&service, to, std::move(message));
     service.mailbox.passed(service.mailbox.beside() + 1);
     return true;
   }
@@ -127,6 +127,8 @@ class Scheduler {
 
   /// A message past the mailbox; `service` is nullptr once that has ended.
   struct Here {
+    Here(Service* service_in, ServiceHandle to_in, Message&& message_in)
+        : service(service_in), to(to_in), message(std::move(message_in)) {}
     Service* service;
     ServiceHandle to;
     Message message;
