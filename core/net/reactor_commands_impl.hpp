@@ -267,7 +267,6 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::command(const OptionPacket& packet) {
-  if (!takes(packet.option, packet.value)) return counters_->decode_errors.add();
   step(find(packet.id), Input::set_option, {.option = &packet});
 }
 
