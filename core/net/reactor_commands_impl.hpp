@@ -387,6 +387,12 @@ void Reactor<Sys>::quiesce(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::close_softly(Connection& connection) {
   const SocketId id = connection.id;
+  if (detail::kUdp.contains(connection.state) && !connection.queue_empty()) {
+    // First closed, then written: a datagram that cannot be sent tells nobody any more, so an owner
+    // that is gone is not found out again for each of them.
+    step(connection, Input::close_pending);
+    return flush(connection);
+  }
   if (detail::traits_of(connection.state).flushes) {
     quiesce(connection);
     flush(connection);
