@@ -9,65 +9,141 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/check.hpp"
 #include "core/net/control_packet.hpp"
 #include "fuzz/packet_reference.hpp"
 
 namespace skysock::fuzz {
 
-/// What was sent on one id, as far as the control channel says.
+/// What was sent on one id, as far as callers and the control channel say.
 struct Conversation {
-  std::vector<std::string> high;  ///< Payloads in the order in which the reactor takes them.
+  std::vector<std::string> high;  ///< Payloads in the order in which they go out.
   std::vector<std::string> low;
-  bool closed = false;   ///< A close packet is in the channel: what comes later is dropped.
-  bool aborted = false;  ///< One of them is abortive.
-  /// A payload meant for another id came: whether this one could take it is not modelled.
-  bool unsure = false;
+  bool closed = false;   ///< The owner's side is closed: what comes later is dropped.
+  bool aborted = false;  ///< Abortively.
 };
 
-/// The control channel as an outsider sees it: takes every byte that is written to the pipe, cuts
-/// it into packets by itself and keeps what must follow from them. Shares no code with the reactor.
+/// What lies under tokens that are handed out as the server does it: a token is a place and, above
+/// bit 32, how often it was used; the place that was left last is used first.
+template <typename T>
+class ParkedValues {
+ public:
+  Token park(T value) {
+    Token token = Token{1} << 32U | places_;
+    if (left_.empty()) {
+      ++places_;
+    } else {
+      token = left_.back();
+      left_.pop_back();
+    }
+    values_.emplace(token, std::move(value));
+    return token;
+  }
+
+  [[nodiscard]] const T* find(Token token) const {
+    const auto found = values_.find(token);
+    return found == values_.end() ? nullptr : &found->second;
+  }
+
+  /// Requires: find(token) != nullptr.
+  T take(Token token) {
+    auto node = values_.extract(token);
+    SKYSOCK_CHECK(!node.empty());
+    left_.push_back(token + (Token{1} << 32U));
+    return std::move(node.mapped());
+  }
+
+  [[nodiscard]] const std::map<Token, T>& all() const { return values_; }
+
+ private:
+  std::map<Token, T> values_;
+  std::vector<Token> left_;
+  Token places_ = 0;
+};
+
+/// The control channel as an outsider sees it: gets every byte that is put into it, cuts it into
+/// packets by itself and keeps what must follow from them. Shares no code with the reactor.
 class ChannelModel {
  public:
-  /// `bytes` were written to the pipe.
+  // ---- What was put in.
+
+  /// `bytes` are in the channel.
   void feed(std::span<const std::byte> bytes);
-  /// The reactor read everything that is in the pipe.
-  void consume();
-  [[nodiscard]] bool all_consumed() const { return unread_.empty(); }
-
-  /// `id` was handed out by the server.
+  /// A packet was given inside a callback: it goes past the channel.
+  void feed_local(const ControlPacket& packet);
+  /// `id` exists.
   void id_known(std::uint32_t id) { known_.insert(id); }
-  /// A call of the API parked `payload`, meant for `id`, (or a descriptor) under `token`.
-  void payload_parked(Token token, std::uint32_t id, std::string payload) {
-    payloads_[token] = {id, std::move(payload)};
+  /// A call parked what its packet will name; returns the token.
+  Token park_payload(std::uint32_t id, std::string payload) {
+    return payloads_.park({id, std::move(payload)});
   }
-  void fd_parked(Token token) { fds_.insert(token); }
+  /// `letter`: of the packet that may take it; 'U' for 'N', too.
+  Token park_fd(std::uint32_t id, char letter) { return fds_.park({id, letter}); }
+  /// The kernel took (the beginning of) `payload` before anything came into the channel.
+  void written_directly(std::uint32_t id, std::string payload) {
+    conversations_[id].high.push_back(std::move(payload));
+  }
 
-  /// How many bytes would complete the packet that has begun; 1 when not even its length is there.
-  /// Requires: all_consumed().
+  // ---- What came out.
+
+  /// The reactor has taken `packets` in all. Every local packet is among them.
+  void advance(std::uint64_t packets);
+  /// The reactor closed `id` on its owner's behalf.
+  void closed(SocketId id) { conversations_[static_cast<std::uint32_t>(id)].closed = true; }
+  /// The well-formed packets that advance() took since the last call.
+  std::vector<FlatPacket> take_log() { return std::exchange(log_, {}); }
+
+  /// No whole packet waits.
+  [[nodiscard]] bool all_consumed() const { return missing() > 0 || stream_.empty(); }
+  [[nodiscard]] std::size_t unread_bytes() const { return stream_.size(); }
+  /// How many bytes would complete the packet at the front; 1 when not even its length is there; 0
+  /// when there is none, or a whole one.
   [[nodiscard]] std::size_t missing() const;
 
   /// The id that connects to `port`; 0 when none or more than one was told to.
   [[nodiscard]] std::uint32_t id_of_port(std::uint16_t port) const;
-  [[nodiscard]] const Conversation& conversation(std::uint32_t id) { return conversations_[id]; }
+  [[nodiscard]] const Conversation& conversation(SocketId id) {
+    return conversations_[static_cast<std::uint32_t>(id)];
+  }
+  /// Bytes counted for `id` that the reactor has not seen.
+  [[nodiscard]] std::uint64_t parked_bytes(SocketId id) const;
 
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
+  [[nodiscard]] std::uint64_t packets_of(char letter) const {
+    const auto found = by_letter_.find(letter);
+    return found == by_letter_.end() ? 0 : found->second;
+  }
   [[nodiscard]] std::uint64_t decode_errors() const { return decode_errors_; }
   [[nodiscard]] std::uint64_t stale_tokens() const { return stale_tokens_; }
   [[nodiscard]] bool exit_sent() const { return exit_sent_; }
-  [[nodiscard]] std::size_t payloads_parked() const { return payloads_.size(); }
-  [[nodiscard]] std::size_t fds_parked() const { return fds_.size(); }
+  [[nodiscard]] std::size_t payloads_parked() const { return payloads_.all().size(); }
+  /// Descriptors of that letter whose packet was lost or is on its way.
+  [[nodiscard]] std::size_t fds_parked(char letter) const;
 
  private:
-  void take(std::span<const std::byte> packet);
-  void take_send(const FlatPacket& packet, Conversation& conversation);
+  void take(const Reading& reading);
+  void take_send(const FlatPacket& packet);
+  void take_given(const FlatPacket& packet);
+  void take_fd(const FlatPacket& packet);
 
-  std::vector<std::byte> unread_;
-  std::vector<std::byte> held_;  ///< The packet that is not complete yet.
+  struct Payload {
+    std::uint32_t id;  ///< Whose it is; 0: bytes that are given back.
+    std::string text;
+  };
+  struct Fd {
+    std::uint32_t id;
+    char letter;
+  };
+
+  std::vector<std::byte> stream_;
+  std::vector<FlatPacket> local_;
+  std::vector<FlatPacket> log_;
   std::set<std::uint32_t> known_;
-  std::map<Token, std::pair<std::uint32_t, std::string>> payloads_;
-  std::set<Token> fds_;
+  ParkedValues<Payload> payloads_;
+  ParkedValues<Fd> fds_;
   std::map<std::uint32_t, Conversation> conversations_;
   std::map<std::uint16_t, std::set<std::uint32_t>> ports_;
+  std::map<char, std::uint64_t> by_letter_;
   std::uint64_t packets_ = 0;
   std::uint64_t decode_errors_ = 0;
   std::uint64_t stale_tokens_ = 0;

@@ -21,8 +21,10 @@ struct FlatPacket {
   std::uint32_t requester = 0;
   std::uint64_t token = 0;
   std::uint16_t port = 0;
-  std::uint8_t flags = 0;
+  std::uint8_t flags = 0;   ///< Of 'K'; the mode of 'H'; the option of 'T'.
+  std::uint64_t value = 0;  ///< Of 'T', as 64 bits.
   std::string host;
+  std::string address;  ///< Family, port and address as they travel.
   bool operator==(const FlatPacket&) const = default;
 };
 

@@ -1,30 +1,37 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <set>
+#include <deque>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "core/net/socket_server.hpp"
 #include "core/sim/sim_kernel.hpp"
-#include "fuzz/channel_model.hpp"
-#include "fuzz/event_oracle.hpp"
 #include "fuzz/input_reader.hpp"
+#include "fuzz/modelled_server.hpp"
 
 namespace skysock::fuzz {
+
+/// What the first bytes of an input choose.
+struct WorldOptions {
+  Tuning tuning;
+  SimOptions kernel;
+  bool abandoned = false;  ///< The server is destroyed as it is at the end.
+  bool services = false;   ///< Services run on the reactor's thread and answer what they hear.
+  bool roomy = false;      ///< Sockets take enough at once for a megabyte to leave soon.
+
+  static WorldOptions read(InputReader& input);
+};
 
 /// One reactor on a simulated kernel, with services, remote peers and faults, all driven by one
 /// input. Each operation is a letter and its argument bytes (kOperations in stream_world.cpp lists
 /// them); a byte that is no letter of the table picks one by remainder, so every input means
 /// something.
 ///
-/// The properties are CHECKs: of EventOracle during the run, and of stream_world_checks.cpp at its
-/// end.
+/// The properties are CHECKs: of ModelledServer during the run, and of stream_world_checks.cpp at
+/// its end.
 class StreamWorld {
  public:
-  /// The first three bytes choose tuning, socket buffers and whether connects succeed at once.
   explicit StreamWorld(InputReader& input);
 
   /// Carries out the operations, then closes everything and holds the accounts against the models
@@ -38,9 +45,25 @@ class StreamWorld {
     SimPeer end;
     std::uint16_t port = 0;  ///< Where we were connected to; 0: it dialled us.
     std::string name = {};   ///< Its "ip:port" as a client.
+    SocketId id = 0;         ///< Of our end, if we lent it to the server.
     bool open = true;        ///< Neither closed nor reset by an operation.
-    std::string sent;
-    std::string received;
+    std::string sent = {};
+    std::string received = {};
+  };
+  /// A descriptor that is ours and the server borrows.
+  struct Lent {
+    int fd;
+    SocketId id;
+    bool file = false;
+    bool far_writes = false;
+    std::optional<SimPipeEnd> far = {};  ///< Of a pipe; nothing once it was closed, too.
+    std::string sent = {};               ///< By the far end, or what is in the file.
+    std::string received = {};
+  };
+  /// A connect of ours that nobody has taken on the other side.
+  struct Remote {
+    Endpoint at;
+    std::uint16_t port;
   };
   struct Operation {
     char letter;
@@ -48,26 +71,42 @@ class StreamWorld {
   };
   static const Operation kOperations[];
 
-  // Operations: services.
+  // Services: stream_world_services.cpp.
   void op_raw_bytes();
   void op_raw_packet();
   void op_listen();
   void op_open();
+  void op_bind();
+  void op_udp();
+  void op_udp_dial();
+  void op_udp_connect();
   void op_start();
+  void op_hold();
+  void op_hand_over();
+  void op_give_back();
+  void op_hand_over_done();
   void op_send_high();
   void op_send_low();
+  void op_send_much();
+  void op_send_to();
   void op_close();
+  void op_set_option();
   void op_exit();
   void op_owner_dies();
-  // Operations: peers.
+  void op_owner_gone();
+  void op_netstat();
+  void op_wake();
+  // Peers, kernel and time: stream_world_peers.cpp.
   void op_dial();
   void op_peer_send();
   void op_peer_read();
   void op_peer_shutdown();
   void op_peer_close();
   void op_peer_reset();
+  void op_udp_peer_send();
+  void op_pipe_end();
   void op_remote_answer();
-  // Operations: kernel and time.
+  void op_resolver();
   void op_fault();
   void op_limit_send();
   void op_fd_limit();
@@ -79,53 +118,56 @@ class StreamWorld {
   void poll(int timeout_ms);
   /// Polls until nothing happens any more without a push from outside.
   void poll_until_idle();
-  void send(Priority priority);
-  bool deliver(Event&& event);
-  template <typename Call, typename Learn>
-  void call_api(Call call, Learn learn);
-  std::vector<std::byte> take_channel();
-  void put_channel(std::span<const std::byte> bytes);
+  void send(SocketId id, std::size_t size, Priority priority);
+  /// A fresh text of that size; nothing when there are enough.
+  std::optional<std::string> message(std::size_t size);
   void write_raw(std::span<const std::byte> bytes);
-  void issued(SocketId id);
+  [[nodiscard]] ControlPacket raw_packet(std::uint8_t type);
+  void lend(ServiceHandle service, int fd, Lent&& lent);
+  void run_services();
+  void answer(const Event& event);
   SocketId pick_id();
   ServiceHandle pick_service();
+  Endpoint pick_destination();
   Peer* pick_peer();
   void take_remotes();
-  void note_states();
+  void take_datagrams();
 
-  // The end, in stream_world_checks.cpp.
+  // The end: stream_world_checks.cpp.
   void finish();
   void settle();
   bool peers_read();
   void close_everything();
   void check_peer(const Peer& peer);
   void check_nothing_lost(const Peer& peer, SocketId id, bool all_output_arrived);
-  void check_accounts();
-  [[nodiscard]] SocketId id_of(const Peer& peer) const;
+  void check_lent(const Lent& lent);
+  void check_datagrams();
+  void give_up_lent();
+  [[nodiscard]] SocketId id_of(const Peer& peer);
   /// Nothing but commands and peers had a say so far.
   [[nodiscard]] bool calm() { return !disturbed_ && kernel_.now_ms() == started_ms_; }
 
   InputReader& input_;
+  const WorldOptions options_;
   SimKernel kernel_;
-  ChannelModel channel_;
-  EventOracle oracle_;
-  std::unique_ptr<SocketServer<SimKernel>> server_;
-  std::vector<SocketId> ids_;
+  ModelledServer server_;
   std::vector<Peer> peers_;
-  std::vector<std::pair<SocketId, State>> last_states_;
+  std::deque<Lent> lent_;
+  std::vector<SimUdpPeer> udp_peers_;
+  std::vector<Event> heard_;  ///< What services on the reactor's thread have to answer; no data.
   std::vector<std::uint16_t> listen_ports_;
-  std::vector<std::uint16_t> remote_ports_;  ///< Connected to by us, not taken yet.
-  std::set<ServiceHandle> dead_services_;
+  std::vector<Remote> remotes_;
+  std::size_t base_fds_ = 0;  ///< Of a server without sockets.
   std::int64_t started_ms_ = 0;
   std::uint16_t next_port_ = 1000;
   std::uint8_t next_message_ = 0;
   std::size_t sent_bytes_ = 0;
+  std::size_t much_sent_ = 0;
   int wait_faults_ = 0;  ///< Planned for epoll_wait.
   int send_limits_ = 0;  ///< Each may make one round pass without a byte sent.
   std::size_t spare_faults_ = 0;
   bool disturbed_ = false;  ///< A fault was planned: bytes may be lost.
-  bool lingers_ = false;    ///< Every close waits for the peer.
-  bool abandoned_ = false;  ///< The server is destroyed as it is at the end.
+  bool small_buffers_ = false;
 };
 
 }  // namespace skysock::fuzz

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/base/check.hpp"
+#include "fuzz/stream_hosts.hpp"
 #include "fuzz/stream_world.hpp"
 
 namespace skysock::fuzz {
@@ -33,20 +34,31 @@ std::size_t match_messages(std::string_view received, const Conversation& conver
   return high + low;
 }
 
+bool reads(State state) { return state == State::connected || state == State::halfclose_read; }
+
 }  // namespace
 
 void StreamWorld::finish() {
   settle();
-  while (channel_.missing() > 0) {
-    write_raw(std::vector<std::byte>(channel_.missing()));
+  while (server_.channel().missing() > 0) {
+    write_raw(std::vector<std::byte>(server_.channel().missing()));
     settle();
   }
+  server_.ask_netstat();
+  poll(0);
   for (const Peer& peer : peers_) check_peer(peer);
+  for (const Lent& lent : lent_) check_lent(lent);
+  check_datagrams();
   // A server that nobody talks to rests, whatever its sockets have been through.
   poll_until_idle();
   close_everything();
   poll_until_idle();
-  check_accounts();
+  server_.check_end();
+  const ChannelModel& channel = server_.channel();
+  // A descriptor whose packet was lost stays parked; a lent one stays ours.
+  const std::size_t parked = channel.fds_parked('L') + channel.fds_parked('U');
+  const std::size_t open = kernel_.open_fds() - parked - lent_.size();
+  SKYSOCK_CHECK(open == base_fds_ || (open == base_fds_ - 1 && spare_faults_ > 0));
 }
 
 /// Lets everything under way arrive without letting time pass.
@@ -54,11 +66,12 @@ void StreamWorld::settle() {
   int quiet = 0;
   for (int round = 0; quiet < kQuietRounds + wait_faults_ + send_limits_; ++round) {
     SKYSOCK_CHECK(round < kRoundsMax);
-    const std::size_t events = oracle_.events();
-    const std::uint64_t written = server_->counts().bytes_written;
+    const std::size_t events = server_.events().events();
+    const std::uint64_t written = server_.counts().bytes_written;
     poll(0);
-    const bool moved = peers_read() || !channel_.all_consumed() || events != oracle_.events() ||
-                       written != server_->counts().bytes_written;
+    const bool moved = peers_read() || !server_.channel().all_consumed() ||
+                       events != server_.events().events() ||
+                       written != server_.counts().bytes_written;
     quiet = moved ? 0 : quiet + 1;
   }
 }
@@ -71,54 +84,85 @@ bool StreamWorld::peers_read() {
     any = any || !bytes.empty();
     peer.received += bytes;
   }
+  for (Lent& lent : lent_) {
+    if (!lent.far || lent.far_writes) continue;
+    const std::string bytes = lent.far->read();
+    any = any || !bytes.empty();
+    lent.received += bytes;
+  }
   return any;
 }
 
+/// By what an owner can do, for every id that was ever handed out.
+void StreamWorld::close_everything() {
+  const std::vector<SocketId> ids = server_.ids();
+  for (std::size_t at = 0; at < ids.size(); ++at) {
+    server_.close(1, ids[at], CloseMode::abortive, CloseAnswer::not_needed);
+    if (at % 32 == 31) poll(0);  // The ring holds no more.
+  }
+}
+
 /// The id at our end of the peer's connection; 0 when that cannot be told.
-SocketId StreamWorld::id_of(const Peer& peer) const {
-  if (peer.port != 0) return static_cast<SocketId>(channel_.id_of_port(peer.port));
-  const auto found = oracle_.accepted().find(peer.name);
-  return found == oracle_.accepted().end() ? 0 : found->second;
+SocketId StreamWorld::id_of(const Peer& peer) {
+  if (peer.id != 0) return peer.id;
+  if (peer.port != 0) return static_cast<SocketId>(server_.channel().id_of_port(peer.port));
+  const auto& accepted = server_.events().accepted();
+  const auto found = accepted.find(peer.name);
+  return found == accepted.end() ? 0 : found->second;
 }
 
 void StreamWorld::check_peer(const Peer& peer) {
   const SocketId id = id_of(peer);
-  const Life* life = oracle_.find(id);
+  const Life* life = server_.events().find(id);
   if (life == nullptr) return;
-  SKYSOCK_CHECK(peer.sent.starts_with(life->data));
-  const Conversation& conversation = channel_.conversation(static_cast<std::uint32_t>(id));
-  if (conversation.unsure) return;
+  // What raw packets give back is not what was heard.
+  if (!server_.meddled()) SKYSOCK_CHECK(peer.sent.starts_with(life->data));
+  const Conversation& conversation = server_.channel().conversation(id);
   const std::size_t complete = match_messages(peer.received, conversation);
   check_nothing_lost(peer, id, complete == conversation.high.size() + conversation.low.size());
 }
 
 /// In a world without faults, resets, abortive closes or time-outs every byte arrives.
 void StreamWorld::check_nothing_lost(const Peer& peer, SocketId id, bool all_output_arrived) {
-  const Life& life = *oracle_.find(id);
-  const Conversation& conversation = channel_.conversation(static_cast<std::uint32_t>(id));
+  const Life& life = *server_.events().find(id);
+  const Conversation& conversation = server_.channel().conversation(id);
   if (!calm() || !peer.open || life.orphaned || conversation.aborted) return;
-  const State state = server_->state(id);
-  const bool reads = state == State::connected || state == State::halfclose_read;
-  if (reads) SKYSOCK_CHECK(life.data == peer.sent);
-  // A close that does not wait for the peer resets what the peer still sends.
-  if (!conversation.closed || lingers_ || peer.sent.empty()) SKYSOCK_CHECK(all_output_arrived);
+  if (reads(server_.state(id)) && !server_.meddled()) SKYSOCK_CHECK(life.data == peer.sent);
+  const Tuning& tuning = options_.tuning;
+  const bool lingers = tuning.linger_ms > 0 && tuning.linger_sockets >= tuning.slots;
+  // A close that does not wait for the peer resets what the peer still sends; and nobody waits for
+  // the peer of a borrowed connection.
+  if (!conversation.closed || lingers || peer.sent.empty()) SKYSOCK_CHECK(all_output_arrived);
 }
 
-void StreamWorld::check_accounts() {
-  for (const auto& [id, life] : oracle_.lives()) {
-    SKYSOCK_CHECK(life.over());
-    SKYSOCK_CHECK(server_->state(id) == State::free);
+void StreamWorld::check_lent(const Lent& lent) {
+  const Life* life = server_.events().find(lent.id);
+  if (life == nullptr || lent.file) return;
+  const Conversation& conversation = server_.channel().conversation(lent.id);
+  const bool pipe_reader = lent.far_writes;
+  if (pipe_reader && !server_.meddled()) SKYSOCK_CHECK(lent.sent.starts_with(life->data));
+  if (pipe_reader || !lent.far) return;
+  const std::size_t complete = match_messages(lent.received, conversation);
+  if (!calm() || life->orphaned || conversation.aborted) return;
+  SKYSOCK_CHECK(complete == conversation.high.size() + conversation.low.size());
+}
+
+/// Without faults, what was accepted for a peer that is there has arrived, and what peers sent to a
+/// socket that reads was heard of.
+void StreamWorld::check_datagrams() {
+  if (!calm()) return;
+  for (const SocketId id : server_.ids()) {
+    const bool hears = server_.state(id) == State::udp && !server_.events().find(id)->orphaned;
+    if (hears) SKYSOCK_CHECK(server_.datagrams().under_way_to(id) == 0);
   }
-  const SocketServerCounts counts = server_->counts();
-  SKYSOCK_CHECK(counts.packets == channel_.packets());
-  SKYSOCK_CHECK(counts.decode_errors == channel_.decode_errors());
-  SKYSOCK_CHECK(counts.stale_tokens == channel_.stale_tokens());
-  SKYSOCK_CHECK(counts.payloads_parked == channel_.payloads_parked());
-  SKYSOCK_CHECK(counts.slots_used == 0);
-  // Pipe and epoll; a descriptor whose packet was lost stays parked.
-  const std::size_t open = kernel_.open_fds() - channel_.fds_parked();
-  const bool spare_is_held = open == 4;
-  SKYSOCK_CHECK(spare_is_held || (open == 3 && spare_faults_ > 0));
+}
+
+/// They were never the server's: still open, and as they were.
+void StreamWorld::give_up_lent() {
+  for (const Lent& lent : lent_) {
+    if (!disturbed_) SKYSOCK_CHECK(!kernel_.is_nonblocking(lent.fd));
+    kernel_.close(lent.fd);
+  }
 }
 
 }  // namespace skysock::fuzz

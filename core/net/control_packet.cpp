@@ -101,9 +101,11 @@ Decoded decode_hold(Payload payload, SocketId id, ServiceHandle requester) {
 Decoded decode_option(Payload payload, SocketId id) {
   const auto option = get<std::uint8_t>(payload, 4);
   if (option >= kConnectionOptionCount) return std::unexpected(ControlError::bad_flags);
-  return OptionPacket{.id = id,
-                      .option = static_cast<ConnectionOption>(option),
-                      .value = get<std::int64_t>(payload, 5)};
+  const OptionPacket packet{.id = id,
+                            .option = static_cast<ConnectionOption>(option),
+                            .value = get<std::int64_t>(payload, 5)};
+  if (!takes(packet.option, packet.value)) return std::unexpected(ControlError::bad_flags);
+  return packet;
 }
 
 /// The address behind `fixed` bytes, then the packet that `make` builds with it.
@@ -247,7 +249,7 @@ std::string_view to_text(ControlError error) {
     case ControlError::bad_id:
       return "socket id outside 1 to 2^31-1";
     case ControlError::bad_flags:
-      return "unknown flag, mode or option";
+      return "unknown flag, mode, option or value";
     case ControlError::bad_address:
       return "address of an unknown family or a wrong length";
     case ControlError::unterminated_host:

@@ -111,7 +111,7 @@ struct SetAddressPacket {
   bool operator==(const SetAddressPacket&) const = default;
 };
 
-/// 'T': set an option.
+/// 'T': set an option. `value` is one that the option takes.
 struct OptionPacket {
   SocketId id = 0;
   ConnectionOption option = ConnectionOption::nodelay;
@@ -162,8 +162,9 @@ enum class ControlError : std::uint8_t {
   wrong_length,  ///< The length byte is illegal for the type, or is not the number of bytes that
                  ///< follow.
   bad_id,        ///< An id outside 1 to 2^31-1.
-  bad_flags,    ///< 'K' with an unknown flag, 'H' with an unknown mode, 'T' with an unknown option.
-  bad_address,  ///< 'A', 'C' or 'N' with an unknown family or a length that is not the family's.
+  bad_flags,     ///< 'K' with an unknown flag, 'H' with an unknown mode, 'T' with an unknown option
+                 ///< or a value that no socket takes.
+  bad_address,   ///< 'A', 'C' or 'N' with an unknown family or a length that is not the family's.
   unterminated_host,  ///< 'O' whose last byte is not NUL, or with a NUL inside the name.
 };
 

@@ -114,6 +114,14 @@ TEST(ControlPacket, AnUnknownCloseFlagIsAnError) {
   }
 }
 
+TEST(ControlPacket, AnOptionValueThatNoSocketTakesIsAnError) {
+  for (const std::int64_t value : {std::int64_t{-1}, std::int64_t{2}, INT64_MIN, INT64_MAX}) {
+    Bytes bytes = wire(OptionPacket{.id = 1, .option = ConnectionOption::nodelay, .value = 1});
+    std::memcpy(bytes.data() + bytes.size() - sizeof value, &value, sizeof value);
+    EXPECT_EQ(error_of(bytes), ControlError::bad_flags) << value;
+  }
+}
+
 TEST(ControlPacket, AHostWithoutItsNulOrWithTwoIsAnError) {
   Bytes open = wire(OpenPacket{.id = 1, .port = 1, .host = "abc"});
   Bytes unterminated = open;

@@ -267,7 +267,6 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::command(const OptionPacket& packet) {
-  if (!takes(packet.option, packet.value)) return counters_->decode_errors.add();
   step(find(packet.id), Input::set_option, {.option = &packet});
 }
 
@@ -388,6 +387,12 @@ void Reactor<Sys>::quiesce(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::close_softly(Connection& connection) {
   const SocketId id = connection.id;
+  if (detail::kUdp.contains(connection.state) && !connection.queue_empty()) {
+    // First closed, then written: a datagram that cannot be sent tells nobody any more, so an owner
+    // that is gone is not found out again for each of them.
+    step(connection, Input::close_pending);
+    return flush(connection);
+  }
   if (detail::traits_of(connection.state).flushes) {
     quiesce(connection);
     flush(connection);

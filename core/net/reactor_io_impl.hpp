@@ -271,10 +271,12 @@ void Reactor<Sys>::written(Connection& connection, std::size_t bytes) {
 }
 
 /// A datagram that the kernel refuses for good is dropped, and its owner told: it must not block
-/// those behind it. Returns true: no datagram ends a socket.
+/// those behind it. Returns false when nobody was there to be told: then the close has written the
+/// rest.
 template <Syscalls Sys>
 bool Reactor<Sys>::write_datagrams(Connection& connection) {
   const SocketId id = connection.id;
+  const State state = connection.state;
   DatagramQueue& queue = connection.output->datagrams;
   while (!queue.empty()) {
     const Datagram& datagram = queue.front();
@@ -293,6 +295,7 @@ bool Reactor<Sys>::write_datagrams(Connection& connection) {
     counters_->dropped_sends.add();
     const std::string reason = sent.error().message();
     step(connection, Input::udp_failed, {.text = reason});
+    if (connection.id != id || connection.state != state) return false;
   }
   return true;
 }

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/net/socket_server.hpp"
+#include "core/sim/sim_kernel.hpp"
+#include "fuzz/channel_model.hpp"
+#include "fuzz/datagram_ledger.hpp"
+#include "fuzz/event_oracle.hpp"
+#include "fuzz/step_oracle.hpp"
+
+namespace skysock::fuzz {
+
+/// A socket server and the models that watch it: every call goes to both, every event and step is
+/// held against them. What a call answers, and what it must have put into the control channel,
+/// is checked at once.
+class ModelledServer {
+ public:
+  /// What the world around it wants to know.
+  struct Hooks {
+    /// An event that somebody heard.
+    std::function<void(const Event&)> heard;
+    /// Services run, on the reactor's thread; empty: they run elsewhere, and only give commands
+    /// between two polls.
+    std::function<void()> run;
+  };
+
+  ModelledServer(SimKernel& kernel, const Tuning& tuning, Hooks hooks);
+  ModelledServer(const ModelledServer&) = delete;
+  ModelledServer& operator=(const ModelledServer&) = delete;
+
+  // ---- The server's calls. Those that make a socket answer its id, 0 when it was refused.
+  SocketId listen(ServiceHandle owner, const std::string& host, std::uint16_t port);
+  SocketId open(ServiceHandle owner, const std::string& host, std::uint16_t port);
+  SocketId bind(ServiceHandle owner, int fd);
+  SocketId udp(ServiceHandle owner, const std::string& host, std::uint16_t port);
+  SocketId udp_dial(ServiceHandle owner, const Endpoint& to);
+  void udp_connect(SocketId id, const Endpoint& to);
+  void start(ServiceHandle requester, SocketId id);
+  void hold(ServiceHandle requester, SocketId id);
+  void hand_over(ServiceHandle requester, SocketId id);
+  /// The owner gives the last `bytes` of what it heard back, in two pieces.
+  void give_back(SocketId id, std::size_t bytes);
+  void hand_over_done(ServiceHandle requester, SocketId id);
+  void send(SocketId id, const std::string& text, Priority priority);
+  void send_to(SocketId id, const Endpoint& to, const std::string& text);
+  void close(ServiceHandle requester, SocketId id, CloseMode mode, CloseAnswer answer);
+  void set_option(SocketId id, ConnectionOption option, std::int64_t value);
+  void exit();
+  void owner_gone(ServiceHandle owner) { server_->owner_gone(owner); }
+  void wake() { server_->wake(); }
+  void inject(std::span<const std::byte> bytes);
+  void poll(int timeout_ms);
+  /// The next poll asks for it and holds it against the models.
+  void ask_netstat() { netstat_wanted_ = true; }
+
+  /// Ends the server as it is. Nothing but ids() and what the models know may be asked after it.
+  void destroy() { server_.reset(); }
+
+  /// Nobody lives at that handle from now on.
+  void service_died(ServiceHandle service) { dead_.insert(service); }
+
+  // ---- What is known. In modelled_server_checks.cpp, what must hold at the end.
+  /// Every id that was ever handed out, in order.
+  [[nodiscard]] const std::vector<SocketId>& ids() const { return ids_; }
+  [[nodiscard]] State state(SocketId id) const { return server_->state(id); }
+  [[nodiscard]] Protocol protocol(SocketId id) const { return server_->protocol(id); }
+  [[nodiscard]] SocketServerCounts counts() const { return server_->counts(); }
+  [[nodiscard]] ChannelModel& channel() { return channel_; }
+  [[nodiscard]] const EventOracle& events() const { return events_; }
+  [[nodiscard]] const StepOracle& steps() const { return steps_; }
+  [[nodiscard]] DatagramLedger& datagrams() { return datagrams_; }
+  /// Packets were put in that no call made.
+  [[nodiscard]] bool meddled() const { return meddled_; }
+  /// Requires: every id was closed, and nothing happens any more.
+  void check_end();
+
+ private:
+  struct Limit {
+    std::int64_t bytes = 0;
+    bool aborts = false;
+  };
+
+  bool deliver(Event&& event);
+  void on_step(const Step& step);
+  void on_run();
+  void on_flush();
+  void post(const ControlPacket& packet);
+  void catch_up();
+  SocketId issued(SocketId id, bool datagrams = false);
+  Limit& limit_of(SocketId id);
+  void check_refusal(SocketId id, std::size_t bytes, std::error_code error, State state);
+  void took(SocketId id, const std::string& text, const Endpoint* to, std::uint64_t remainders,
+            Priority priority, SendOutcome outcome);
+  void check_netstat(const std::vector<SocketInfo>& all);
+  void check_info(const SocketInfo& info);
+
+  SimKernel& kernel_;
+  Tuning tuning_;
+  Hooks hooks_;
+  ChannelModel channel_;
+  EventOracle events_;
+  StepOracle steps_;
+  DatagramLedger datagrams_;
+  std::unique_ptr<SocketServer<SimKernel>> server_;
+  std::vector<SocketId> ids_;
+  std::vector<SocketId> fresh_ids_;   ///< Accepted since the channel was last looked at.
+  std::vector<SocketId> closed_ids_;  ///< Closed by their owners since then.
+  std::deque<bool> options_set_;      ///< Whether each 'T' since then found a socket that takes it.
+  std::deque<std::pair<SocketId, std::string>> given_back_;  ///< On their way to the server.
+  std::map<SocketId, Limit> limits_;
+  std::map<SocketId, std::uint64_t> accepted_bytes_;  ///< By send().
+  std::map<SocketId, std::string> destinations_;      ///< Default ones, of datagram sockets.
+  std::set<ServiceHandle> dead_;
+  std::uint64_t written_ = 0;  ///< Sends that answered `written`,
+  std::uint64_t queued_ = 0;   ///< or went through the channel,
+  std::uint64_t refused_ = 0;  ///< or were refused,
+  std::uint64_t limited_ = 0;  ///< or exceeded a limit.
+  bool polling_ = false;
+  bool netstat_wanted_ = false;
+  bool meddled_ = false;
+};
+
+}  // namespace skysock::fuzz

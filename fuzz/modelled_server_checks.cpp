@@ -1,0 +1,92 @@
+// ModelledServer: netstat against the models, and what must hold at the end.
+
+#include <algorithm>
+
+#include "core/base/check.hpp"
+#include "fuzz/modelled_server.hpp"
+
+namespace skysock::fuzz {
+namespace {
+
+/// Nothing was dropped yet on the way out of an id in such a state, if nothing failed.
+bool keeps_output(State state) {
+  switch (state) {
+    case State::reserved:
+    case State::resolving:
+    case State::resolving_held:
+    case State::connecting:
+    case State::connecting_held:
+    case State::connected:
+    case State::connected_held:
+    case State::halfclose_read:
+    case State::udp:
+    case State::udp_held:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_listener(State state) {
+  return state == State::plisten || state == State::listening || state == State::listening_held ||
+         state == State::accept_paused;
+}
+
+}  // namespace
+
+void ModelledServer::check_netstat(const std::vector<SocketInfo>& all) {
+  SKYSOCK_CHECK(all.size() == steps_.alive());
+  for (const SocketInfo& info : all) check_info(info);
+}
+
+void ModelledServer::check_info(const SocketInfo& info) {
+  const Life* life = events_.find(info.id);
+  SKYSOCK_CHECK(life != nullptr);
+  SKYSOCK_CHECK(info.state == steps_.state(info.id) && info.state == server_->state(info.id));
+  SKYSOCK_CHECK(info.owner == steps_.owner(info.id));
+  SKYSOCK_CHECK(is_udp(info.protocol) == life->datagrams);
+  SKYSOCK_CHECK(!info.writing || info.queued_bytes > 0);
+  const std::uint64_t parked = channel_.parked_bytes(info.id);
+  SKYSOCK_CHECK(info.queued_bytes >= parked);
+  const bool queues = keeps_output(info.state) || traits(info.state).flushes ||
+                      info.state == State::reserved_draining ||
+                      info.state == State::resolving_draining;
+  if (!queues) SKYSOCK_CHECK(info.queued_bytes == parked);
+  // Whoever queues much is told so.
+  constexpr std::uint64_t kWarned = std::uint64_t{1} << 20U;
+  const bool warned = life->warned_kib > 0 || life->orphaned;
+  if (info.queued_bytes - parked >= kWarned) SKYSOCK_CHECK(warned);
+  const bool sure = life->errors == 0 && !meddled_ && !channel_.conversation(info.id).closed;
+  if (sure && keeps_output(info.state)) {
+    SKYSOCK_CHECK(info.written_bytes + info.queued_bytes == accepted_bytes_[info.id]);
+  }
+  const bool reads = info.state == State::connected || info.state == State::connected_held ||
+                     info.state == State::halfclose_read;
+  if (reads && !life->orphaned) SKYSOCK_CHECK(info.read_bytes == life->data.size());
+  if (is_listener(info.state)) SKYSOCK_CHECK(info.read_bytes <= server_->counts().accepts);
+}
+
+void ModelledServer::check_end() {
+  for (const auto& [id, life] : events_.lives()) {
+    SKYSOCK_CHECK(life.over());
+    SKYSOCK_CHECK(server_->state(id) == State::free);
+    // An id that never got its create command has no steps.
+    SKYSOCK_CHECK(steps_.state(id) == State::free);
+  }
+  // Nobody waits for ever.
+  for (const auto& [service, id] : events_.waiting()) {
+    SKYSOCK_CHECK(dead_.contains(service) || events_.was_answered(service, id));
+  }
+  const SocketServerCounts counts = server_->counts();
+  SKYSOCK_CHECK(counts.packets == channel_.packets());
+  SKYSOCK_CHECK(counts.decode_errors == channel_.decode_errors());
+  SKYSOCK_CHECK(counts.stale_tokens == channel_.stale_tokens());
+  SKYSOCK_CHECK(counts.payloads_parked == channel_.payloads_parked());
+  SKYSOCK_CHECK(counts.direct_writes == written_);
+  SKYSOCK_CHECK(counts.queued_sends == queued_);
+  SKYSOCK_CHECK(counts.refused_sends == refused_);
+  SKYSOCK_CHECK(counts.limited_sends == limited_);
+  SKYSOCK_CHECK(counts.slots_used == 0);
+}
+
+}  // namespace skysock::fuzz

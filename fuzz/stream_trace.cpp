@@ -1,0 +1,45 @@
+#include "fuzz/stream_trace.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+namespace skysock::fuzz {
+namespace {
+
+bool tracing() {
+  static const bool on = std::getenv("SKYSOCK_FUZZ_TRACE") != nullptr;
+  return on;
+}
+
+}  // namespace
+
+void trace_operation(char letter) {
+  if (tracing()) fmt::print(stderr, "{}\n", letter);
+}
+
+void trace_event(const Event& event, bool refused) {
+  if (!tracing()) return;
+  constexpr std::array kNames = {"OPEN", "ACCEPT", "DATA",    "CLOSE",
+                                 "ERR",  "UDP",    "WARNING", "HANDOVER"};
+  const bool text = event.kind == EventKind::open || event.kind == EventKind::accept ||
+                    event.kind == EventKind::error;
+  fmt::print(stderr, "  {} id={} to={} ud={} {}{}\n", kNames[static_cast<std::size_t>(event.kind)],
+             event.id, event.to, event.ud, text ? event.data.text() : std::string_view(),
+             refused ? " (refused)" : "");
+}
+
+void trace_step(const Step& step) {
+  if (!tracing()) return;
+  const Rule& rule = step.rule;
+  fmt::print(stderr, "  id={} {}: {} -> {}\n", step.id, to_text(rule.input), to_text(rule.from),
+             to_text(rule.to));
+}
+
+void trace_raw(std::span<const std::byte> bytes) {
+  if (tracing()) fmt::print(stderr, "  raw: {:02x}\n", fmt::join(bytes, ""));
+}
+
+}  // namespace skysock::fuzz
