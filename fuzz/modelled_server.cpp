@@ -38,7 +38,7 @@ bool ModelledServer::deliver(Event&& event) {
   const bool refused = dead_.contains(event.to);
   trace_event(event, refused);
   const bool announced = steps_.take(event, refused);
-  if (!announced && event.kind == EventKind::data) {
+  if (!announced && event.kind == EventKind::data && !meddled_) {
     SKYSOCK_CHECK(!events_.find(event.id)->redelivery.empty());
   }
   events_.take(event, refused);
@@ -94,7 +94,7 @@ void ModelledServer::post(const ControlPacket& packet) {
 }
 
 void ModelledServer::inject(std::span<const std::byte> bytes) {
-  meddled_ = true;
+  meddled_ = meddled_ || !bytes.empty();
   SKYSOCK_CHECK(server_->inject(bytes).has_value());
   channel_.feed(bytes);
 }

@@ -26,6 +26,7 @@ void StepOracle::take(const Step& step, bool issued) {
   const auto at = static_cast<std::size_t>(rule.from) * kInputCount;
   rules_taken[at + static_cast<std::size_t>(rule.input)] = 1;
   ++steps_[static_cast<std::size_t>(rule.input)];
+  ++total_;
   const auto found = last_.find(step.id);
   if (found == last_.end()) {
     SKYSOCK_CHECK(rule.from == State::free || (rule.from == State::reserved && issued));

@@ -28,6 +28,7 @@ class StepOracle {
   [[nodiscard]] std::uint64_t steps(Input input) const {
     return steps_[static_cast<std::size_t>(input)];
   }
+  [[nodiscard]] std::uint64_t total() const { return total_; }
   /// Emissions that no event has followed yet. 0 between two polls.
   [[nodiscard]] std::size_t due() const { return due_.size(); }
 
@@ -47,6 +48,7 @@ class StepOracle {
   std::map<SocketId, Last> last_;
   std::deque<Due> due_;
   std::array<std::uint64_t, kInputCount> steps_{};
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace skysock::fuzz

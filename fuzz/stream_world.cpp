@@ -113,7 +113,7 @@ WorldOptions WorldOptions::read(InputReader& input) {
   const std::uint8_t limits = input.byte();
   const std::uint8_t times = input.byte();
   const std::uint8_t reads = input.byte();
-  constexpr std::array<std::size_t, 4> kBytes = {2'048, 1, 7, 300};
+  constexpr std::array<std::size_t, 4> kBytes = {16'384, 1, 7, 300};
   WorldOptions options;
   options.tuning = tuning_of(sizes, kinds, limits, times, reads);
   options.kernel = {

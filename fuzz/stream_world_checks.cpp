@@ -36,6 +36,11 @@ std::size_t match_messages(std::string_view received, const Conversation& conver
 
 bool reads(State state) { return state == State::connected || state == State::halfclose_read; }
 
+/// Its create command was lost: nothing can leave.
+bool waits_for_its_descriptor(State state) {
+  return state == State::reserved || state == State::reserved_draining;
+}
+
 }  // namespace
 
 void StreamWorld::finish() {
@@ -67,10 +72,11 @@ void StreamWorld::settle() {
   for (int round = 0; quiet < kQuietRounds + wait_faults_ + send_limits_; ++round) {
     SKYSOCK_CHECK(round < kRoundsMax);
     const std::size_t events = server_.events().events();
+    const std::uint64_t steps = server_.steps().total();
     const std::uint64_t written = server_.counts().bytes_written;
     poll(0);
     const bool moved = peers_read() || !server_.channel().all_consumed() ||
-                       events != server_.events().events() ||
+                       events != server_.events().events() || steps != server_.steps().total() ||
                        written != server_.counts().bytes_written;
     quiet = moved ? 0 : quiet + 1;
   }
@@ -127,6 +133,9 @@ void StreamWorld::check_nothing_lost(const Peer& peer, SocketId id, bool all_out
   const Life& life = *server_.events().find(id);
   const Conversation& conversation = server_.channel().conversation(id);
   if (!calm() || !peer.open || life.orphaned || conversation.aborted) return;
+  if (waits_for_its_descriptor(server_.state(id))) return;
+  // A packet that says that there is a remainder may have been lost.
+  if (server_.meddled() && server_.counts().direct_remainders > 0) return;
   if (reads(server_.state(id)) && !server_.meddled()) SKYSOCK_CHECK(life.data == peer.sent);
   const Tuning& tuning = options_.tuning;
   const bool lingers = tuning.linger_ms > 0 && tuning.linger_sockets >= tuning.slots;
@@ -144,6 +153,7 @@ void StreamWorld::check_lent(const Lent& lent) {
   if (pipe_reader || !lent.far) return;
   const std::size_t complete = match_messages(lent.received, conversation);
   if (!calm() || life->orphaned || conversation.aborted) return;
+  if (waits_for_its_descriptor(server_.state(lent.id))) return;
   SKYSOCK_CHECK(complete == conversation.high.size() + conversation.low.size());
 }
 

@@ -24,8 +24,10 @@ constexpr std::size_t kAnswersMax = 3;
 
 /// Bytes that tell which message they are from and where in it they are.
 std::string message_text(std::uint8_t number, std::size_t size) {
-  std::string text(size, '\0');
-  for (std::size_t at = 0; at < size; ++at) text[at] = static_cast<char>(number + at * 7);
+  constexpr std::size_t kPeriod = 256;
+  std::string text(std::min(size, kPeriod), '\0');
+  for (std::size_t at = 0; at < text.size(); ++at) text[at] = static_cast<char>(number + at * 7);
+  while (text.size() < size) text.append(text, 0, std::min(text.size(), size - text.size()));
   return text;
 }
 
