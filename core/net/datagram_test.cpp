@@ -259,7 +259,7 @@ TYPED_TEST(DatagramsOn, CloseIsAnsweredOnceAndTheDescriptorGone) {
 }
 
 TYPED_TEST(DatagramsOn, AnOwnerThatIsGoneIsFoundOutOnceHoweverManyDatagramsFail) {
-  auto& world = this->world;
+  auto& world = this->world_;
   const SocketId id = this->made(world.server->udp(kOwner, "127.0.0.1", 0));
   // No kernel sends to port 0. The first goes through the reactor too, after its direct write.
   const auto nowhere = UdpAddress::from_endpoint(*Endpoint::from_numeric("127.0.0.1", 0));
