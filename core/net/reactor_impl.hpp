@@ -452,13 +452,9 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
   SharedSlot& shared = shared_->slots.at(connection.id);
   shared.lock.lock([this] { sys_->yield_thread(); });
-  const std::uint64_t direct_bytes = shared.direct_bytes;
+  const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;
   [[maybe_unused]] const bool asked = shared.lock.unlock();
-  // A direct write reads no clock; that there was one since the last look is enough.
-  if (std::exchange(connection.more().direct_bytes_seen, direct_bytes) != direct_bytes) {
-    return timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
-  }
-  const std::int64_t quiet_since = std::max(connection.read_ms, connection.written_ms);
+  const std::int64_t quiet_since = std::max({connection.read_ms, connection.written_ms, direct_ms});
   if (quiet_since + limit_ms > now_ms_) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }
@@ -472,6 +468,9 @@ void Reactor<Sys>::start_idle_timeout(Connection& connection) {
   const std::int64_t limit_ms = set.value_or(tuning_.idle_timeout_ms);
   timeouts_.remove(slot_of(connection));
   if (limit_ms > 0) timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  Published seen = shared.seen();
+  if (std::exchange(seen.timed, limit_ms > 0) != seen.timed) shared.publish(seen);
 }
 
 /// Services run, and what they commanded, until nobody has anything to say.

@@ -127,16 +127,19 @@ struct Published {
   SendMode send = SendMode::refused;
   Protocol protocol = Protocol::tcp;
   LimitPolicy policy = LimitPolicy::refuse;
+  bool timed = false;  ///< It has an idle time-out: a direct write must say when it was.
 
   [[nodiscard]] std::uint32_t packed() const {
     return static_cast<std::uint32_t>(state) | static_cast<std::uint32_t>(send) << 8U |
-           static_cast<std::uint32_t>(protocol) << 16U | static_cast<std::uint32_t>(policy) << 24U;
+           static_cast<std::uint32_t>(protocol) << 16U | static_cast<std::uint32_t>(policy) << 24U |
+           (timed ? std::uint32_t{1} << 31U : 0U);
   }
   static Published unpack(std::uint32_t packed) {
     return {.state = static_cast<State>(packed & 0xFFU),
             .send = static_cast<SendMode>(packed >> 8U & 0xFFU),
             .protocol = static_cast<Protocol>(packed >> 16U & 0xFFU),
-            .policy = static_cast<LimitPolicy>(packed >> 24U & 0xFFU)};
+            .policy = static_cast<LimitPolicy>(packed >> 24U & 0x7FU),
+            .timed = (packed >> 31U) != 0};
   }
 };
 
@@ -160,7 +163,7 @@ struct alignas(64) SharedSlot {
   std::unique_ptr<Remainder> remainder;
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
   std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,
-  std::int64_t direct_ms = 0;         ///< the last one after this time.
+  std::int64_t direct_ms = 0;         ///< the last one at this time, or soon after.
 
   [[nodiscard]] Published seen() const {
     return Published::unpack(published.load(std::memory_order_acquire));

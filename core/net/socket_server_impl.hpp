@@ -175,7 +175,9 @@ struct SocketServer<Sys>::Impl {
 
   void wrote(SharedSlot& slot, std::size_t bytes) {
     slot.direct_bytes += bytes;
-    slot.direct_ms = shared.now_ms.load(std::memory_order_relaxed);
+    // A clock is read only where it matters; the reactor's, which may be asleep, does else.
+    slot.direct_ms =
+        slot.seen().timed ? sys.now_ms() : shared.now_ms.load(std::memory_order_relaxed);
     count(counters.direct_bytes, counters.direct_bytes_here, bytes);
   }
 

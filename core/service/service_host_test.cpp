@@ -210,7 +210,10 @@ TEST_F(ServiceHostTest, OverloadThatComesWhileAMessageIsHandledIsSeenBeforeTheNe
   // Enough for one turn that leaves fewer than 1,024 behind.
   for (int turn = 0; turn < 900; ++turn) post(service);
   run_to_rest();
-  EXPECT_EQ(overloads_, (std::vector<Overload>{{.name = "slow", .length = 2'000}}));
+  ASSERT_EQ(overloads_.size(), 1U);
+  EXPECT_EQ(overloads_[0].name, "slow");
+  // What was beside the mailbox, one behind the message that made the rest, was handled before.
+  EXPECT_EQ(overloads_[0].length, 2'000 - Mailbox::kBesideMessagesMax);
 }
 
 TEST_F(ServiceHostTest, ARequestThatIsDroppedIsAnsweredWithAnErrorAndNothingElseIs) {
