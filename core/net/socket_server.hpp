@@ -187,6 +187,10 @@ class SocketServer {
   /// is a counted error. At most 4,096 at a time.
   Result<void> inject(std::span<const std::byte> bytes);
 
+  /// Posts a send past every check, for harnesses: what a sender does that looked at the socket
+  /// just before its state changed.
+  Result<SendOutcome> post_send(SocketId id, Block payload, Priority priority = Priority::high);
+
   /// Memory that every slot takes, used or not.
   static std::size_t slot_bytes();
 

@@ -658,6 +658,20 @@ Result<void> SocketServer<Sys>::inject(std::span<const std::byte> bytes) {
 }
 
 template <Syscalls Sys>
+Result<SendOutcome> SocketServer<Sys>::post_send(SocketId id, Block payload, Priority priority) {
+  const std::size_t bytes = payload.size();
+  // Of a stale id nobody counts any more.
+  if (SharedSlot* slot = impl_->shared.slots.find(id)) [[maybe_unused]]
+    const auto counted = slot->output.add(id, bytes, OutputCount::kBytesMax);
+  const Token token = impl_->shared.payloads.park({.data = std::move(payload), .counted_for = id});
+  const Result<void> given =
+      impl_->give(SendPacket{.id = id, .payload = token, .priority = priority});
+  if (given) return SendOutcome::queued;
+  impl_->shared.payloads.take(token);
+  return Failure(given.error());
+}
+
+template <Syscalls Sys>
 std::size_t SocketServer<Sys>::slot_bytes() {
   return sizeof(SharedSlot) + Reactor<Sys>::slot_bytes() + DeadlineLists::slot_bytes() +
          SlotTable::slot_bytes();

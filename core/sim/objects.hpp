@@ -77,10 +77,11 @@ struct Listener {
   Endpoint local;
   std::size_t backlog = 0;
   std::deque<std::shared_ptr<TcpEnd>> waiting;  ///< Established, not accepted.
+  bool shut = false;  ///< By shutdown(2): listens no more, accept(2) answers EINVAL.
   Edges edges;
 
   /// Source: sk_acceptq_is_full(), which lets one more in than listen(2) was told.
-  [[nodiscard]] bool has_room() const { return waiting.size() <= backlog; }
+  [[nodiscard]] bool has_room() const { return !shut && waiting.size() <= backlog; }
   void admit(std::shared_ptr<TcpEnd> end) {
     waiting.push_back(std::move(end));
     edges.readable();

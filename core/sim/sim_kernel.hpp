@@ -101,6 +101,9 @@ class SimKernel {
   /// A remote client connects to `to`. Errors: connection_refused when nobody listens there;
   /// timed_out when the backlog is full.
   Result<SimPeer> dial(const Endpoint& to);
+  /// Somebody who shares the listening socket at `at` calls shutdown(2) on it: its backlog is
+  /// reset, and it hangs up without an error. Requires: there is one.
+  void shut_listener(const Endpoint& at);
   /// How a remote host answers connects to `at`, those under way included.
   void set_remote(const Endpoint& at, RemoteAnswer answer) { remotes_[at.text()].answer = answer; }
   /// The far end of the oldest connect that the remote host at `at` accepted and that was not taken

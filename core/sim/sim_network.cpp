@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/check.hpp"
 #include "core/sim/sim_kernel.hpp"
 
 namespace skysock {
@@ -65,6 +66,7 @@ Result<AcceptedSocket> SimKernel::accept(int fd) {
     const bool datagrams = std::holds_alternative<Datagrams>(**object);
     return failure(datagrams ? std::errc::operation_not_supported : std::errc::not_a_socket);
   }
+  if (listener->shut) return failure(std::errc::invalid_argument);
   // Linux takes the descriptor first: at the limit, an empty queue answers EMFILE too.
   if (!free_fd()) return failure(std::errc::too_many_files_open);
   if (listener->waiting.empty()) return failure(std::errc::resource_unavailable_try_again);
@@ -115,6 +117,14 @@ Listener* SimKernel::listener_at(const Endpoint& endpoint) {
     if (overlap(listener.local, endpoint)) return &listener;
   }
   return nullptr;
+}
+
+void SimKernel::shut_listener(const Endpoint& at) {
+  Listener* listener = listener_at(at);
+  SKYSOCK_CHECK(listener != nullptr);
+  listener->shut = true;
+  for (const Stream& end : std::exchange(listener->waiting, {})) end->abort();
+  listener->edges.any();
 }
 
 bool SimKernel::in_use(const Endpoint& endpoint) { return listener_at(endpoint) != nullptr; }
