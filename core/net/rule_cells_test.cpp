@@ -22,6 +22,7 @@ constexpr std::int64_t kAcceptRetryMs = 100;
 constexpr std::size_t kPacketsPerPoll = 4'096;
 
 constexpr std::string_view kPayload = "payload";
+constexpr ServiceHandle kRequester = 9;  ///< Of starts: neither the first owner nor the next.
 
 // ---- How each input is caused in the state where the stage is
 
@@ -170,7 +171,7 @@ struct Cause {
 };
 
 constexpr Cause kCauses[] = {
-    {Input::start, [](CellStage& stage) { stage.start(kOther); }},
+    {Input::start, [](CellStage& stage) { stage.start(kRequester); }},
     {Input::hold, [](CellStage& stage) { stage.hold(); }},
     {Input::hand_over, hand_over},
     {Input::give_back,
@@ -338,7 +339,7 @@ class RuleCells : public testing::TestWithParam<RuleCell> {
       case Act::deliver_unread:
         return;
       case Act::own:
-        if (alive) EXPECT_EQ(info.owner, kOther);
+        if (alive) EXPECT_EQ(info.owner, kRequester);
         return;
       case Act::keep:
         return expect_kept();
@@ -401,7 +402,7 @@ class RuleCells : public testing::TestWithParam<RuleCell> {
     const State after = next != nullptr ? next->rule.from : stage.server().state(stage.id);
     EXPECT_EQ(to_text(after), to_text(rule.to)) << "the state it says is not the one it takes";
     ServiceHandle owner = stage.is(in(handing_over_started)) ? kOther : kOwner;
-    if (rule.act == Act::own) owner = kOther;
+    if (rule.act == Act::own) owner = kRequester;
     if (rule.from == free) owner = 0;
     EXPECT_EQ(seen.owner, owner);
   }
@@ -430,7 +431,7 @@ class RuleCells : public testing::TestWithParam<RuleCell> {
     ASSERT_EQ(heard.size(), told.kinds.size()) << stage.world.story_of(seen.id);
     for (std::size_t at = 0; at < heard.size(); ++at) {
       EXPECT_EQ(heard[at]->kind, told.kinds[at]);
-      EXPECT_EQ(heard[at]->to, told.requester ? kOther : seen.owner);
+      EXPECT_EQ(heard[at]->to, told.requester ? kRequester : seen.owner);
     }
     if (!told.text.empty()) EXPECT_EQ(heard.front()->data.text(), told.text);
     const bool says_why = !heard.empty() && heard.front()->kind == EventKind::error;
