@@ -18,6 +18,9 @@
 
 namespace skysock {
 
+/// Given back in every hand-over.
+inline constexpr std::string_view kKept = "kept";
+
 class CellStage {
  public:
   /// A step that the reactor made, and how many events there had been before it.
@@ -79,6 +82,9 @@ class CellStage {
     }
     return nullptr;
   }
+
+  /// From now on `steps` stays as it is, whatever is asked of the world.
+  void stop_watching() { server().observe({}); }
 
   /// Puts a packet into the control channel past every check of the server's calls.
   void inject(const ControlPacket& packet) {
@@ -244,7 +250,10 @@ inline constexpr CellWay kWays[] = {
      }},
     {halfclose_write_held, halfclose_write, [](CellStage& stage) { stage.hold(); }},
     {handing_over, connected,
-     [](CellStage& stage) { EXPECT_TRUE(stage.server().hand_over(kOwner, stage.id).has_value()); }},
+     [](CellStage& stage) {
+       EXPECT_TRUE(stage.server().hand_over(kOwner, stage.id).has_value());
+       EXPECT_TRUE(stage.server().give_back(stage.id, Block::copy_of(kKept)).has_value());
+     }},
     {handing_over_started, handing_over, [](CellStage& stage) { stage.start(kOther); }},
     {handed_over, handing_over,
      [](CellStage& stage) {

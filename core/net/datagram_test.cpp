@@ -280,6 +280,26 @@ TYPED_TEST(DatagramsOn, ATakenPortIsAnErrorInTheCallerAndLeavesNothing) {
   EXPECT_EQ(world.server->counts().slots_used, 0U);
 }
 
+/// A service that runs on the reactor's thread sends past the channel, where the dial of another
+/// thread still waits.
+TEST(Datagrams, ASendThatOvertakesItsDialIsNotLost) {
+  World<SimKernel>* inside = nullptr;
+  SocketId id = 0;
+  bool sent = false;
+  World<SimKernel> world({}, [&] {
+    if (id != 0 && !sent) sent = inside->send(id, "early");
+  });
+  inside = &world;
+  SimUdpPeer peer = world.sys.udp_peer(*Endpoint::from_numeric("192.0.2.1", 9));
+  ASSERT_TRUE(world.server->start(kOther, INT32_MAX).has_value());  // Its answer lets it run.
+  id = world.server->udp_dial(kOwner, "192.0.2.1", 9).value();
+  world.settle();
+  ASSERT_TRUE(sent);
+  const auto got = peer.take();
+  ASSERT_TRUE(got.has_value()) << "dropped, though send() took it";
+  EXPECT_EQ(got->text, "early");
+}
+
 TEST(Datagrams, ASoftCloseSendsWhatWaitsAndAnIcmpErrorMeanwhileIsNotTold) {
   World<SimKernel> world(parse_tuning("direct_write=0").value());
   const Endpoint at = *Endpoint::from_numeric("192.0.2.1", 9);

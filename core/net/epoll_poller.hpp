@@ -237,6 +237,11 @@ class EpollPoller {
         if (on_event(AcceptFailed{error})) unread_left(listener.id);
         return;
       }
+      // It listens no more: somebody who shares it called shutdown(2).
+      if (is(error, std::errc::invalid_argument)) {
+        on_event(IoError{error});
+        return;
+      }
       // ECONNABORTED, EINTR, EPROTO, ...: that connection is gone, the next one may be fine.
     }
     unread_left(listener.id);

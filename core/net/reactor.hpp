@@ -179,6 +179,7 @@ class Reactor {
   void enter(Connection& connection, State next);
   void act(Connection& connection, Act what, Details& details);
   void act_queue(Connection& connection, Details& details);
+  UdpAddress default_address(Connection& connection);
   void deliver_unread(Connection& connection);
   bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
   bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);

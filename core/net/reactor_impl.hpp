@@ -267,8 +267,8 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
 template <Syscalls Sys>
 void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
   if (is_udp(connection.protocol)) {
-    const UdpAddress& to =
-        details.address != nullptr ? *details.address : connection.more().address;
+    const UdpAddress to =
+        details.address != nullptr ? *details.address : default_address(connection);
     if (to.empty()) return act(connection, Act::drop, details);
     connection.out().datagrams.push({.payload = std::move(details.data), .to = to},
                                     details.priority);
@@ -279,6 +279,20 @@ void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
   if (connection.dirty) return;
   connection.dirty = true;
   dirty_.push_back(connection.id);
+}
+
+/// Where datagrams without an address go; empty: nowhere. A send may overtake the packet that says
+/// so to the reactor: then the slot knows already.
+template <Syscalls Sys>
+UdpAddress Reactor<Sys>::default_address(Connection& connection) {
+  const UdpAddress& told = connection.more().address;
+  if (!told.empty()) return told;
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  shared.lock.lock([this] { sys_->yield_thread(); });
+  UdpAddress address;
+  if (shared.address) address = UdpAddress::from_endpoint(*shared.address);
+  [[maybe_unused]] const bool asked = shared.lock.unlock();
+  return address;
 }
 
 template <Syscalls Sys>

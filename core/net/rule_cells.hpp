@@ -3,6 +3,7 @@
 // Which cells of the rule table the tests of this run reached, and how that is shown.
 
 #include <array>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct RuleCell {
     return std::string(to_text(state)) + "__" + std::string(to_text(input));
   }
 };
+
+/// For GoogleTest's messages.
+inline void PrintTo(const RuleCell& cell, std::ostream* out) { *out << cell.name(); }
 
 /// The cells that have a rule, in the table's order.
 inline std::vector<RuleCell> possible_cells() {

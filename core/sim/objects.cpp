@@ -20,7 +20,7 @@ struct Readiness {
   std::uint32_t operator()(const Datagrams& socket) const { return socket->readiness(); }
 
   std::uint32_t operator()(const Listener& listener) const {
-    if (listener.shut) return EPOLLIN | EPOLLRDHUP | EPOLLHUP;
+    if (listener.shut) return EPOLLOUT | EPOLLHUP;
     return listener.waiting.empty() ? 0 : std::uint32_t{EPOLLIN};
   }
   std::uint32_t operator()(const PipeReader& end) const {

@@ -81,7 +81,7 @@ struct Listener {
   Edges edges;
 
   /// Source: sk_acceptq_is_full(), which lets one more in than listen(2) was told.
-  [[nodiscard]] bool has_room() const { return !shut && waiting.size() <= backlog; }
+  [[nodiscard]] bool has_room() const { return waiting.size() <= backlog; }
   void admit(std::shared_ptr<TcpEnd> end) {
     waiting.push_back(std::move(end));
     edges.readable();

@@ -111,6 +111,18 @@ TEST_F(SimKernelTest, ADialNeedsAListenerWithRoom) {
   EXPECT_EQ(sys.dial(kHere).error(), std::errc::timed_out);
 }
 
+/// As Linux answers, where no call of Syscalls can do it.
+TEST_F(SimKernelTest, AListenerThatIsShutHangsUpWithoutAnErrorAndResetsItsBacklog) {
+  const int listener = make_listener(kHere);
+  const SimPeer peer = sys.dial(kHere).value();
+  sys.shut_listener(kHere);
+  EXPECT_EQ(ready(listener), std::uint32_t{EPOLLOUT | EPOLLHUP});
+  EXPECT_EQ(sys.take_socket_error(listener).value(), 0);
+  EXPECT_EQ(sys.accept(listener).error(), std::errc::invalid_argument);
+  EXPECT_TRUE(peer.was_reset());
+  EXPECT_EQ(sys.dial(kHere).error(), std::errc::connection_refused);
+}
+
 TEST_F(SimKernelTest, AWildcardListenerIsReachedAtEveryAddressOfItsFamily) {
   const int listener = make_listener(Endpoint::from_numeric("0.0.0.0", 8001).value());
   const SimPeer peer = sys.dial(kHere).value();

@@ -150,6 +150,7 @@ Stream SimKernel::establish(const Stream& from, const Endpoint& at) {
 void SimKernel::answer_syn(const Stream& end) {
   const Endpoint to = end->remote();
   if (Listener* listener = listener_at(to)) {
+    if (listener->shut) return end->refuse();
     if (listener->has_room()) listener->admit(establish(end, to));
     return;
   }
@@ -182,7 +183,7 @@ void SimKernel::step() {
 
 Result<SimPeer> SimKernel::dial(const Endpoint& to) {
   Listener* listener = listener_at(to);
-  if (listener == nullptr) return failure(std::errc::connection_refused);
+  if (listener == nullptr || listener->shut) return failure(std::errc::connection_refused);
   if (!listener->has_room()) return failure(std::errc::timed_out);
   const Stream client = std::make_shared<TcpEnd>(to.family(), options_.buffers);
   client->set_local(local_of(to.family(), "192.0.2.1", "2001:db8::1"));

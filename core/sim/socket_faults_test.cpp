@@ -110,6 +110,16 @@ TEST_F(SocketFaults, AListenerWithoutMemoryRestsAndCanBeClosed) {
   EXPECT_EQ(world.server->state(listener), State::free);
 }
 
+TEST_F(SocketFaults, AListenerThatListensNoMoreIsAnErrorThenClose) {
+  const SocketId listener = world.listener();
+  const std::size_t fds = world.sys.open_fds();
+  world.settle();
+  world.sys.shut_listener(*Endpoint::from_numeric("127.0.0.1", world.port));
+  ASSERT_NE(world.wait_for(EventKind::close, listener), nullptr) << "it spins";
+  EXPECT_EQ(world.story_of(listener), "OOEC");
+  expect_gone(listener, fds - 1);
+}
+
 TEST_F(SocketFaults, AnAbortedConnectionInTheBacklogDoesNotStopTheNext) {
   const SocketId listener = world.listener();
   world.client();
