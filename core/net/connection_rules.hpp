@@ -163,12 +163,12 @@ struct StateSet {
 };
 
 template <typename... States>
-constexpr StateSet in(States... states) {
+consteval StateSet in(States... states) {
   return {((std::uint64_t{1} << index(states)) | ...)};
 }
 
-constexpr StateSet operator|(StateSet left, StateSet right) { return {left.bits | right.bits}; }
-constexpr StateSet but(StateSet without) {
+consteval StateSet operator|(StateSet left, StateSet right) { return {left.bits | right.bits}; }
+consteval StateSet but(StateSet without) {
   return {((std::uint64_t{1} << kStateCount) - 1) & ~without.bits};
 }
 
@@ -181,18 +181,18 @@ struct Row {
   Act act;
 };
 
-constexpr Row go(StateSet from, Input input, State to, Emit emit = Emit::nothing,
+consteval Row go(StateSet from, Input input, State to, Emit emit = Emit::nothing,
                  Act act = Act::nothing) {
   return {.from = from, .input = input, .to = to, .stays = false, .emit = emit, .act = act};
 }
-constexpr Row go(State from, Input input, State to, Emit emit = Emit::nothing,
+consteval Row go(State from, Input input, State to, Emit emit = Emit::nothing,
                  Act act = Act::nothing) {
   return go(in(from), input, to, emit, act);
 }
-constexpr Row stay(StateSet from, Input input, Emit emit = Emit::nothing, Act act = Act::nothing) {
+consteval Row stay(StateSet from, Input input, Emit emit = Emit::nothing, Act act = Act::nothing) {
   return {.from = from, .input = input, .to = State::free, .stays = true, .emit = emit, .act = act};
 }
-constexpr Row stay(State from, Input input, Emit emit = Emit::nothing, Act act = Act::nothing) {
+consteval Row stay(State from, Input input, Emit emit = Emit::nothing, Act act = Act::nothing) {
   return stay(in(from), input, emit, act);
 }
 
@@ -346,7 +346,7 @@ struct Cell {
 
 using CellTable = std::array<std::array<Cell, kInputCount>, kStateCount>;
 
-inline constexpr CellTable kCells = [] {
+inline constexpr CellTable kCells = []() consteval {
   CellTable cells{};
   for (const Row& row : kRows) {
     for (std::size_t state = 0; state < kStateCount; ++state) {
@@ -384,7 +384,7 @@ constexpr bool may_linger(State state) {
 
 /// Whether the reactor can meet `input` in a state of these traits: derived from what the state
 /// watches, queues and waits for, not from the rules, so that it can be held against them.
-constexpr bool can_occur(const StateTraits& of, Input input) {
+consteval bool can_occur(const StateTraits& of, Input input) {
   const bool reserved = of.state == State::reserved || of.state == State::reserved_draining;
   const bool owner_closed = kDraining.contains(of.state);
   const bool stream =
@@ -446,14 +446,14 @@ constexpr bool can_occur(const StateTraits& of, Input input) {
   return false;
 }
 
-constexpr bool traits_are_in_order() {
+consteval bool traits_are_in_order() {
   for (std::size_t at = 0; at < kTraits.size(); ++at) {
     if (index(kTraits[at].state) != at) return false;
   }
   return kTraits.size() == kStateCount;
 }
 
-constexpr bool no_pair_appears_twice() {
+consteval bool no_pair_appears_twice() {
   std::array<std::array<int, kInputCount>, kStateCount> seen{};
   for (const Row& row : kRows) {
     for (std::size_t state = 0; state < kStateCount; ++state) {
@@ -464,7 +464,7 @@ constexpr bool no_pair_appears_twice() {
   return true;
 }
 
-constexpr bool exactly_the_possible_pairs_have_a_rule() {
+consteval bool exactly_the_possible_pairs_have_a_rule() {
   for (std::size_t state = 0; state < kStateCount; ++state) {
     for (std::size_t input = 0; input < kInputCount; ++input) {
       const bool ruled = kCells[state][input].possible;
@@ -476,7 +476,7 @@ constexpr bool exactly_the_possible_pairs_have_a_rule() {
 
 /// Whether `holds(rule)` for every rule.
 template <typename Holds>
-constexpr bool every_rule(Holds holds) {
+consteval bool every_rule(Holds holds) {
   for (const auto& row : kCells) {
     for (const Cell& cell : row) {
       if (cell.possible && !holds(cell.rule)) return false;
@@ -485,7 +485,7 @@ constexpr bool every_rule(Holds holds) {
   return true;
 }
 
-constexpr bool every_state_can_close() {
+consteval bool every_state_can_close() {
   return std::ranges::all_of(kTraits, [](const StateTraits& of) {
     const auto leads_to_free = [&](Input input) {
       const Cell& cell = kCells[index(of.state)][index(input)];
@@ -495,7 +495,7 @@ constexpr bool every_state_can_close() {
   });
 }
 
-constexpr bool every_state_is_reachable() {
+consteval bool every_state_is_reachable() {
   std::array<bool, kStateCount> reached{};
   reached[index(State::free)] = reached[index(State::reserved)] = true;
   reached[index(State::paccept)] = true;  // Born by the listener's `accepted`.
@@ -515,7 +515,7 @@ constexpr bool emits_close(const Rule& rule) {
 /// A rule reports CLOSE if and only if it leaves the states where CLOSE is due; the exception is a
 /// failed create, whose ERR is terminal. CLOSE becomes due again only when an owner gives the
 /// socket up: the next one has heard nothing.
-constexpr bool close_is_reported_exactly_once() {
+consteval bool close_is_reported_exactly_once() {
   return every_rule([](const Rule& rule) {
     const bool was_due = kTraits[index(rule.from)].close_due;
     const bool stays_due = kTraits[index(rule.to)].close_due;
@@ -527,7 +527,7 @@ constexpr bool close_is_reported_exactly_once() {
 }
 
 /// No output is kept where nothing will ever send it.
-constexpr bool queued_output_is_kept_only_where_it_can_leave() {
+consteval bool queued_output_is_kept_only_where_it_can_leave() {
   return every_rule([](const Rule& rule) {
     const bool held = holds_output(kTraits[index(rule.from)]);
     const bool may_hold = holds_output(kTraits[index(rule.to)]);
@@ -540,7 +540,7 @@ constexpr bool queued_output_is_kept_only_where_it_can_leave() {
 
 /// Who may send into a state finds its output kept there: no send() succeeds for nothing, unless
 /// the socket changes before the packet arrives.
-constexpr bool what_send_accepts_is_queued() {
+consteval bool what_send_accepts_is_queued() {
   return std::ranges::all_of(kTraits, [](const StateTraits& of) {
     const bool accepts = of.send != SendMode::refused;
     return accepts == (kCells[index(of.state)][index(Input::send)].rule.act == Act::queue);

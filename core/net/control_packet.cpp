@@ -28,7 +28,7 @@ struct LegalLength {
   std::size_t max;
 };
 
-constexpr LegalLength with_address(char type, std::size_t fixed) {
+consteval LegalLength with_address(char type, std::size_t fixed) {
   return {.type = type, .min = fixed + UdpAddress::kBytesV4, .max = fixed + UdpAddress::kBytesV6};
 }
 
@@ -183,7 +183,8 @@ struct Encoder {
     return encode_fields('L', packet.id, packet.requester, packet.fd);
   }
   EncodedPacket operator()(const OpenPacket& packet) const {
-    SKYSOCK_CHECK(!packet.host.empty() && packet.host.size() <= kHostBytesMax);
+    SKYSOCK_CHECK(!packet.host.empty());
+    SKYSOCK_CHECK(packet.host.size() <= kHostBytesMax);
     SKYSOCK_CHECK(packet.host.find('\0') == std::string::npos);
     EncodedPacket encoded = encode_fields('O', packet.id, packet.requester, packet.port);
     std::memcpy(encoded.storage.data() + encoded.size, packet.host.c_str(), packet.host.size() + 1);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <set>
+#include <span>
 #include <vector>
 
 namespace skysock {
@@ -130,6 +132,27 @@ TEST(ControlPacket, AHostWithoutItsNulOrWithTwoIsAnError) {
   Bytes embedded = open;
   embedded[embedded.size() - 3] = std::byte{0};
   EXPECT_EQ(error_of(embedded), ControlError::unterminated_host);
+}
+
+TEST(ControlPacket, EveryErrorHasWordsOfItsOwn) {
+  std::set<std::string_view> words;
+  for (const ControlError error :
+       {ControlError::no_header, ControlError::unknown_type, ControlError::wrong_length,
+        ControlError::bad_id, ControlError::bad_flags, ControlError::bad_address,
+        ControlError::unterminated_host}) {
+    words.insert(to_text(error));
+  }
+  EXPECT_EQ(words.size(), 7U);
+}
+
+TEST(ControlPacket, AnUnknownHoldModeOrOptionIsAnError) {
+  const std::string packets[] = {std::string("H\x11\x01\0\0\0\x07\0\0\0\x04\0\0\0\0\0\0\0\0", 19),
+                                 std::string("T\x0d\x01\0\0\0\x7f\0\0\0\0\0\0\0\0", 15)};
+  for (const std::string& packet : packets) {
+    const auto decoded = decode(std::as_bytes(std::span(packet)));
+    ASSERT_FALSE(decoded.has_value());
+    EXPECT_EQ(decoded.error(), ControlError::bad_flags) << packet[0];
+  }
 }
 
 }  // namespace

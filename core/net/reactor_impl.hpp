@@ -96,7 +96,9 @@ template <Syscalls Sys>
 typename Reactor<Sys>::Connection& Reactor<Sys>::find(SocketId id) {
   const SharedSlot* shared = shared_->slots.find(id);
   if (shared == nullptr) {
-    SKYSOCK_CHECK(stale_.state == State::free && stale_.fd < 0 && stale_.queue_empty());
+    SKYSOCK_CHECK(stale_.state == State::free);
+    SKYSOCK_CHECK(stale_.fd < 0);
+    SKYSOCK_CHECK(stale_.queue_empty());
     stale_.id = id;
     return stale_;
   }

@@ -253,7 +253,8 @@ class RingChannel {
       return count;
     }
     const bool whole = reader.partial.fill_from(rest);
-    SKYSOCK_CHECK(!whole && rest.empty());
+    SKYSOCK_CHECK(!whole);
+    SKYSOCK_CHECK(rest.empty());
     reader.cut_from = 0;
     finish_record(record.size());
     return count;

@@ -30,7 +30,8 @@ class SlotTable {
         shared_(std::make_unique<SharedSlot[]>(slots)),
         generation_(slots, 0),
         free_(slots) {
-    SKYSOCK_CHECK(slots >= kSlotsMin && slots <= kSlotsMax);
+    SKYSOCK_CHECK(slots >= kSlotsMin);
+    SKYSOCK_CHECK(slots <= kSlotsMax);
     for (std::uint32_t slot = 0; slot < slots; ++slot) free_[slot] = slot;
     free_count_ = slots;
   }

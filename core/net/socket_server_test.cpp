@@ -6,7 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <utility>
+
 #include "core/net/control_packet.hpp"
+#include "core/net/step_observer.hpp"
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
 
@@ -383,6 +387,150 @@ TYPED_TEST(SocketServerOn, DestructionClosesEveryDescriptor) {
     [[maybe_unused]] const auto waited = world.sys.now_ms();
   }
   ADD_FAILURE() << "the peer still sees an open connection";
+}
+
+TYPED_TEST(SocketServerOn, AnIdThatNoSocketHasIsRefusedInTheCaller) {
+  auto& server = *this->world_.server;
+  const auto bad = std::errc::bad_file_descriptor;
+  for (const SocketId id : {0, -1}) {
+    EXPECT_EQ(server.start(kOwner, id).error(), bad);
+    EXPECT_EQ(server.hold(kOwner, id).error(), bad);
+    EXPECT_EQ(server.hand_over(kOwner, id).error(), bad);
+    EXPECT_EQ(server.hand_over_done(kOwner, id).error(), bad);
+    EXPECT_EQ(server.give_back(id, Block::copy_of("x")).error(), bad);
+    EXPECT_EQ(server.close(kOwner, id, CloseMode::soft, CloseAnswer::not_needed).error(), bad);
+    EXPECT_EQ(server.set_option(id, ConnectionOption::nodelay, 1).error(), bad);
+    EXPECT_EQ(server.udp_connect(id, "127.0.0.1", 1).error(), bad);
+    EXPECT_EQ(server.state(id), State::free);
+    EXPECT_EQ(server.protocol(id), Protocol::tcp);
+  }
+}
+
+TYPED_TEST(SocketServerOn, AHostThatIsNoneIsRefusedInTheCallerByEveryCall) {
+  auto& server = *this->world_.server;
+  const SocketId udp = server.udp(kOwner, "127.0.0.1", 0).value();
+  for (const std::string& host : {std::string(), std::string("a\0b", 3), std::string(201, 'h')}) {
+    EXPECT_EQ(server.listen(kOwner, host, 0).error(), std::errc::invalid_argument);
+    EXPECT_EQ(server.open(kOwner, host, 1).error(), std::errc::invalid_argument);
+    EXPECT_EQ(server.udp_dial(kOwner, host, 1).error(), std::errc::invalid_argument);
+    EXPECT_EQ(server.udp_connect(udp, host, 1).error(), std::errc::invalid_argument);
+    if (host.empty()) continue;  // Any address of this host.
+    EXPECT_EQ(server.udp(kOwner, host, 0).error(), std::errc::invalid_argument);
+  }
+  EXPECT_EQ(server.counts().slots_used, 1U);
+}
+
+TEST(SocketServer, AListenerMayBeNamed) {
+  World<LinuxSys> world;
+  const auto id = world.server->listen(kOwner, "localhost", 0, 5);
+  ASSERT_TRUE(id.has_value()) << id.error().message();
+  EXPECT_NE(world.wait_for(EventKind::open, *id), nullptr);
+}
+
+TYPED_TEST(SocketServerOn, WithoutASlotEveryCallThatMakesASocketIsRefusedAndKeepsNothing) {
+  World<TypeParam> world(parse_tuning("slots=2").value());
+  auto& server = *world.server;
+  ASSERT_TRUE(server.udp(kOwner, "127.0.0.1", 0).has_value());
+  ASSERT_TRUE(server.udp(kOwner, "127.0.0.1", 0).has_value());
+  world.settle();
+  const auto none = std::errc::too_many_files_open_in_system;
+  const auto pipe = world.sys.make_pipe().value();
+  world.keep(pipe.read_fd);
+  world.keep(pipe.write_fd);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(server.listen(kOwner, "127.0.0.1", 0).error(), none);
+    EXPECT_EQ(server.open(kOwner, "127.0.0.1", 1).error(), none);
+    EXPECT_EQ(server.udp(kOwner, "", 0).error(), none);
+    EXPECT_EQ(server.udp_dial(kOwner, "127.0.0.1", 1).error(), none);
+    EXPECT_EQ(server.bind(kOwner, pipe.read_fd).error(), none);
+  }
+  EXPECT_EQ(world.sys.write(pipe.write_fd, std::as_bytes(std::span("x", 1))).value(), 1U)
+      << "a borrowed descriptor stays open";
+}
+
+TYPED_TEST(SocketServerOn, TheSizesOfTheKernelsBuffersAreSetWhereTheyAreAsked) {
+  World<TypeParam> world(
+      parse_tuning("send_buffer_bytes=40000,receive_buffer_bytes=50000,nodelay=0,keepalive=0")
+          .value());
+  const SocketId listener = world.listener();
+  const SocketId id = world.server->open(kOwner, "127.0.0.1", world.port).value();
+  ASSERT_NE(world.wait_for(EventKind::accept, listener), nullptr);
+  ASSERT_NE(world.wait_for(EventKind::open, id), nullptr);
+  // The accepted end is not started: what fits into the kernel is what its buffers hold.
+  ASSERT_TRUE(world.send(id, std::string(3'000'000, 'b')));
+  ASSERT_NE(world.wait_for(EventKind::warning, id), nullptr);
+  EXPECT_GT(world.info_of(id).queued_bytes, 2'000'000U);
+}
+
+TYPED_TEST(SocketServerOn, AnObserverSeesEveryStep) {
+  auto& world = this->world_;
+  std::vector<Input> inputs;
+  world.server->observe({.context = &inputs, .on_step = [](void* context, const Step& step) {
+                           static_cast<std::vector<Input>*>(context)->push_back(step.rule.input);
+                         }});
+  const auto pair = world.connection();
+  world.peer_send(pair.peer, "x");
+  ASSERT_NE(world.wait_for(EventKind::data, pair.id), nullptr);
+  EXPECT_THAT(inputs, testing::IsSupersetOf(
+                          {Input::listen_ready, Input::accepted, Input::start, Input::received}));
+}
+
+TYPED_TEST(SocketServerOn, WhatIsGivenFromInsideAnEventIsDoneInTheSameOrder) {
+  SocketServer<TypeParam>* server = nullptr;
+  SocketId id = 0;
+  bool sent = false;
+  World<TypeParam> world({}, [&] {
+    if (id == 0 || std::exchange(sent, true)) return;
+    EXPECT_TRUE(server->send(id, Block::copy_of("direct ")).has_value());
+    EXPECT_TRUE(server->send(id, Block::copy_of("low"), Priority::low).has_value());
+    EXPECT_TRUE(server->netstat().size() > 1);
+    server->wake();
+    EXPECT_TRUE(server->close(kOwner, id, CloseMode::soft, CloseAnswer::not_needed).has_value());
+  });
+  server = world.server.get();
+  const auto pair = world.connection();
+  id = pair.id;
+  world.peer_send(pair.peer, "go");
+  const auto received = world.peer_read(pair.peer);
+  EXPECT_EQ(received.text, "direct low");
+  EXPECT_TRUE(received.eof);
+}
+
+TYPED_TEST(SocketServerOn, NetstatOfAServerThatNobodyPollsAnswersNothingInTime) {
+  auto& world = this->world_;
+  world.listener();
+  EXPECT_TRUE(world.server->netstat(std::chrono::milliseconds(20)).empty());
+  ASSERT_TRUE(world.server->exit().has_value());
+  EXPECT_TRUE(world.until([&] { return !world.server->poll(0); }));
+  EXPECT_TRUE(world.server->netstat().empty());
+}
+
+TYPED_TEST(SocketServerOn, ACommandThatIsLeftWhenItEndsClosesItsDescriptorAndNoBorrowedOne) {
+  World<TypeParam> world;
+  const auto pipe = world.sys.make_pipe().value();
+  world.keep(pipe.read_fd);
+  world.keep(pipe.write_fd);
+  ASSERT_TRUE(world.server->listen(kOwner, "127.0.0.1", 0).has_value());
+  ASSERT_TRUE(world.server->bind(kOwner, pipe.read_fd).has_value());
+  world.server.reset();
+  EXPECT_EQ(world.sys.write(pipe.write_fd, std::as_bytes(std::span("x", 1))).value(), 1U);
+}
+
+TYPED_TEST(SocketServerOn, OnePollFdWakesItUnlessTheChannelHasTwo) {
+  auto& world = this->world_;
+  const char* tuning = std::getenv("SKYSOCK_TEST_TUNING");
+  const bool pipe = tuning != nullptr && std::string_view(tuning) == "control=pipe";
+  EXPECT_EQ(world.server->wake_fd() < 0, pipe);
+  EXPECT_GT(SocketServer<TypeParam>::slot_bytes(), 0U);
+}
+
+TYPED_TEST(SocketServerOn, NothingIsWrittenForAnEmptyMessage) {
+  auto& world = this->world_;
+  const auto pair = world.connection();
+  EXPECT_EQ(world.server->send(pair.id, Block()).value(), SendOutcome::written);
+  EXPECT_TRUE(world.server->give_back(pair.id, Block()).has_value());
+  world.close(pair.id);
+  EXPECT_EQ(world.peer_read(pair.peer).text, "");
 }
 
 }  // namespace

@@ -66,5 +66,12 @@ TEST(Tuning, HelpNamesEveryKeyOfTheText) {
   }
 }
 
+TEST(Tuning, AWordIsOneOfItsKeyAndASizeIsAPowerOfTwo) {
+  EXPECT_EQ(parse_tuning("poller=epoll_et").value().poller, 1);
+  EXPECT_THAT(error_of("poller=epoll"), HasSubstr("one of: epoll_lt, epoll_et"));
+  EXPECT_EQ(parse_tuning("ring_bytes=32768").value().ring_bytes, 32'768);
+  EXPECT_THAT(error_of("ring_bytes=32769"), HasSubstr("a power of two"));
+}
+
 }  // namespace
 }  // namespace skysock

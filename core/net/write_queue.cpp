@@ -50,7 +50,8 @@ void WriteQueue::push(Block payload, Priority priority) {
 }
 
 std::span<iovec> WriteQueue::gather(std::span<iovec> into) const {
-  SKYSOCK_CHECK(!empty() && !into.empty());
+  SKYSOCK_CHECK(!empty());
+  SKYSOCK_CHECK(!into.empty());
   std::size_t used = 0;
   std::size_t skip = front_sent_;
   for (const List* list : {&high_, &low_}) {

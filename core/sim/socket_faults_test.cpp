@@ -269,5 +269,34 @@ TEST_F(SocketFaults, AnEchoCostsOneReadOneSendAndItsShareOfAWait) {
   EXPECT_EQ(calls() - before, 3U) << "send";
 }
 
+TEST_F(SocketFaults, AnInterruptedReceiveOrSendOfADatagramIsNoError) {
+  const SocketId id = world.server->udp_dial(kOwner, "192.0.2.1", 9).value();
+  world.settle();
+  SimUdpPeer peer = world.sys.udp_peer(*Endpoint::from_numeric("192.0.2.1", 9));
+  world.sys.fail_next(Call::send_to, EINTR);
+  world.sys.fail_next(Call::send_to, EINTR);
+  ASSERT_TRUE(world.send(id, "out"));
+  ASSERT_TRUE(world.until([&] { return world.server->counts().datagrams_written > 0; }));
+  const auto got = peer.take();
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->text, "out");
+  EXPECT_EQ(world.story_of(id), "");
+}
+
+TEST_F(SocketFaults, AHeldConnectionsReadIsTriedAgainAfterAnInterruptAndItsErrorTold) {
+  for (const int code : {EINTR, EIO}) {
+    const auto pair = world.connection();
+    ASSERT_TRUE(world.server->hold(kOwner, pair.id).has_value());
+    world.settle();
+    world.peer_send(pair.peer, "last");
+    world.sys.fail_next(Call::receive, code);
+    world.peer_reset(pair.peer);
+    const Event* error = world.wait_for(EventKind::error, pair.id);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->data.text(), errno_code(code == EINTR ? ECONNRESET : EIO).message());
+    EXPECT_EQ(world.data_of(pair.id), code == EINTR ? "last" : "");
+  }
+}
+
 }  // namespace
 }  // namespace skysock
