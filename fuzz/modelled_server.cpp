@@ -125,6 +125,11 @@ void ModelledServer::catch_up() {
     const auto id = static_cast<SocketId>(packet.id);
     const bool wants_answer = packet.type == 'K' && (packet.flags & 2) != 0;
     if (wants_answer) events_.answer_wanted(packet.requester, id);
+    // An abortive close waits for nothing.
+    const bool aborts = packet.type == 'K' && (packet.flags & 1) != 0;
+    if (aborts && server_->state(id) != State::lingering) {
+      SKYSOCK_CHECK(server_->state(id) == State::free);
+    }
     if (packet.type != 'T') continue;
     SKYSOCK_CHECK(!options_set_.empty());
     const bool set = options_set_.front();

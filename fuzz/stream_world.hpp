@@ -144,8 +144,11 @@ class StreamWorld {
   void check_datagrams();
   void give_up_lent();
   [[nodiscard]] SocketId id_of(const Peer& peer);
-  /// Nothing but commands and peers had a say so far.
-  [[nodiscard]] bool calm() { return !disturbed_ && kernel_.now_ms() == started_ms_; }
+  /// Nothing but commands and peers had a say so far, and the reactor was not told to end: then
+  /// nobody waits for what a service that ends has in the channel.
+  [[nodiscard]] bool calm() {
+    return !disturbed_ && kernel_.now_ms() == started_ms_ && !server_.channel().exit_sent();
+  }
 
   InputReader& input_;
   const WorldOptions options_;

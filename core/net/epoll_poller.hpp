@@ -117,6 +117,10 @@ class EpollPoller {
     const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
     if (edges_ && reads) again_.push_back(id);
   }
+  /// A limit stopped the reading or accepting: with edges, the rest is not told again.
+  void unread_left(SocketId id) {
+    if (edges_) again_.push_back(id);
+  }
   /// The next wait() does not wait and reports `id` as ready for everything.
   void look_again(SocketId id) { again_.push_back(id); }
 
@@ -186,11 +190,6 @@ class EpollPoller {
             static_cast<std::size_t>(std::min(tuning.first_read_bytes, tuning.read_buffer_bytes)),
             static_cast<std::size_t>(tuning.read_buffer_bytes)) {}
 
-  /// A limit stopped the reading: with edges, the rest is not told again.
-  void unread_left(SocketId id) {
-    if (edges_) again_.push_back(id);
-  }
-
   static std::uint32_t edge_mask(Watch watch, bool output) {
     switch (watch) {
       case Watch::nothing:
@@ -234,7 +233,7 @@ class EpollPoller {
                            is(error, std::errc::no_buffer_space) ||
                            is(error, std::errc::not_enough_memory);
       if (lasting) {
-        if (on_event(AcceptFailed{error})) unread_left(listener.id);
+        on_event(AcceptFailed{error});  // Who gets it knows whether somebody still waits.
         return;
       }
       // It listens no more: somebody who shares it called shutdown(2).

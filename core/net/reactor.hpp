@@ -240,7 +240,8 @@ class Reactor {
   void on_io(Connection& connection, Writable&& io);
   void on_io(Connection& connection, HungUp&& io);
   void refuse_accept(Connection& listener, std::string_view reason);
-  bool refuse_one(const Connection& listener);
+  enum class Refusal : std::uint8_t { done, nobody_waits, impossible };
+  Refusal refuse_one(const Connection& listener);
 
   // Output.
   [[nodiscard]] std::uint64_t pending(const Connection& connection) const;

@@ -60,20 +60,21 @@ void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
   const bool out_of_fds = io.error == std::errc::too_many_files_open ||
                           io.error == std::errc::too_many_files_open_in_system;
   const std::string reason = io.error.message();
-  const bool refused = out_of_fds && refuse_one(listener);
+  const Refusal refusal = out_of_fds ? refuse_one(listener) : Refusal::impossible;
+  // Without a free descriptor accept(2) does not even look whether somebody waits.
+  if (refusal == Refusal::nobody_waits) return;
   refuse_accept(listener, reason);
-  if (!refused && listener.id == id && listener.state == State::listening) {
-    step(listener, Input::accept_starved);
-  }
+  if (listener.id != id || listener.state != State::listening) return;
+  if (refusal == Refusal::done) return poller_.unread_left(id);
+  step(listener, Input::accept_starved);
 }
 
-/// Takes one connection out of the backlog by giving up the spare descriptor for a moment. Returns
-/// false when it stays there: no spare one to give up, or somebody else was faster to take its
-/// place.
+/// Takes one connection out of the backlog by giving up the spare descriptor for a moment. It stays
+/// there when there is no spare one to give up, or somebody else was faster to take its place.
 template <Syscalls Sys>
-bool Reactor<Sys>::refuse_one(const Connection& listener) {
+typename Reactor<Sys>::Refusal Reactor<Sys>::refuse_one(const Connection& listener) {
   if (spare_fd_ < 0) spare_fd_ = sys_->open_spare().value_or(-1);
-  if (spare_fd_ < 0) return false;
+  if (spare_fd_ < 0) return Refusal::impossible;
   sys_->close(std::exchange(spare_fd_, -1));
   const Result<AcceptedSocket> socket = sys_->accept(listener.fd);
   if (socket) {
@@ -81,7 +82,9 @@ bool Reactor<Sys>::refuse_one(const Connection& listener) {
     counters_->refused_accepts.add();
   }
   spare_fd_ = sys_->open_spare().value_or(-1);
-  return socket || socket.error() == std::errc::resource_unavailable_try_again;
+  if (socket) return Refusal::done;
+  const bool empty = socket.error() == std::errc::resource_unavailable_try_again;
+  return empty ? Refusal::nobody_waits : Refusal::impossible;
 }
 
 /// Tells the listener's owner, now and then.

@@ -100,6 +100,29 @@ TEST_F(SocketFaults, A29_WhenTheSparePlaceIsTakenByOthersTheListenerRests) {
   EXPECT_NE(world.wait_for(EventKind::accept, listener), nullptr);
 }
 
+TEST(ListenerFaults, WithoutDescriptorsAnEmptyBacklogIsNoErrorAndNothingSpins) {
+  for (const char* poller : {"epoll_lt", "epoll_et"}) {
+    SCOPED_TRACE(poller);
+    World<SimKernel> world(
+        parse_tuning(std::string("accept_timeout_ms=0,poller=") + poller).value());
+    const SocketId listener = world.listener();
+    world.settle();
+    // One more can be accepted; then accept(2) answers EMFILE whether somebody waits or not.
+    world.sys.options().fd_limit = static_cast<int>(world.sys.open_fds()) + 3 + 1;
+    const Endpoint at = *Endpoint::from_numeric("127.0.0.1", world.port);
+    const auto first = world.sys.dial(at);
+    ASSERT_NE(world.wait_for(EventKind::accept, listener), nullptr);
+    EXPECT_TRUE(world.until([&] { return world.server->poll(-1) && world.sys.idle(); }));
+    EXPECT_EQ(world.count(EventKind::error, listener), 0U);
+    const auto second = world.sys.dial(at);
+    const auto third = world.sys.dial(at);
+    EXPECT_TRUE(world.until([&] { return world.server->poll(-1) && world.sys.idle(); }));
+    EXPECT_TRUE(second->at_end() && third->at_end());
+    EXPECT_EQ(world.count(EventKind::error, listener), 1U);
+    EXPECT_EQ(world.server->counts().refused_accepts, 2U);
+  }
+}
+
 TEST_F(SocketFaults, AListenerWithoutMemoryRestsAndCanBeClosed) {
   const SocketId listener = world.listener();
   world.client();
