@@ -103,7 +103,7 @@ class Bind : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Tunings, Bind,
                          testing::Values("workers=0", "workers=2",
                                          "workers=1,poller=epoll_et,control=pipe"),
-                         [](const auto& info) { return std::to_string(info.index); });
+                         [](const auto& tuning) { return std::to_string(tuning.index); });
 
 TEST_P(Bind, AWholeFileIsReadAndItsFlagsAreAsBefore) {
   const std::string content = noise(3'000'001);

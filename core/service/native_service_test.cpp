@@ -141,8 +141,8 @@ std::vector<std::byte> noise(std::size_t count) {
 
 class NativeService : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Workers, NativeService, testing::Values("workers=0", "workers=2"),
-                         [](const auto& info) {
-                           return std::string("With") + (info.param + std::strlen("workers=")) +
+                         [](const auto& tuning) {
+                           return std::string("With") + (tuning.param + std::strlen("workers=")) +
                                   "Workers";
                          });
 

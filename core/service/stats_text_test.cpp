@@ -31,8 +31,8 @@ TEST(StatsText, NoTwoFiguresShareANameOrAValue) {
   for (std::size_t at = 0; at < numbers.size(); ++at) numbers[at] = 1'000 + at;
   SocketServerCounts sockets;
   RuntimeCounts runtime;
-  std::memcpy(&sockets, numbers.data(), sizeof sockets);
-  std::memcpy(&runtime, numbers.data() + kSockets, sizeof runtime);
+  std::memcpy(static_cast<void*>(&sockets), numbers.data(), sizeof sockets);
+  std::memcpy(static_cast<void*>(&runtime), numbers.data() + kSockets, sizeof runtime);
   const CountValues values = count_values(sockets, runtime);
   const std::set<std::string> names(count_names().begin(), count_names().end());
   const std::set<std::uint64_t> distinct(values.begin(), values.end());
