@@ -68,6 +68,7 @@ seed raw_lost_synchronisation "${plain}r\x02D\xff${accepted}D\x01\x10O\x00\x00qq
 seed raw_packets_for_real_ids "$plain${accepted}pS\x01\x02\x00\x03pK\x01\x01\x02\x04pX\x00\x00\x00\x01q"
 seed raw_tokens_guessed "$queued${opened}O\x00\x00qqpD\x01\x00\x00\xffD\x00\x10pP\x01\x00\x10\xffD\x00\x10qqL\x00pL\x00\x00\x00\xffqq"
 seed raw_stale_token_for_another_id "$queued${opened}O\x00\x00qqD\x00\x10qpD\x01\x00\x00\xffD\x00\x10q"
+seed raw_send_to_of_another_generation "$queued${opened}pA\x00\x00\x10\xffD\x00\x10qq"
 seed low_is_cut_then_high_comes "$tiny${opened}D\x00\x00P\x00\x40qD\x00\x40qg\x00\x05qg\x00\xffq"
 
 # Direct writes.
