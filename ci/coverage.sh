@@ -28,7 +28,7 @@ fail_usage() { echo "coverage: $1; see --help" >&2; exit 2; }
 json="" uncovered=false
 while [ $# -gt 0 ]; do
   case "$1" in
-    --json) json=$(realpath -m -- "${2:?--json needs a FILE}"); shift 2 ;;
+    --json) [ $# -ge 2 ] || fail_usage "--json needs a FILE"; json=$(realpath -m -- "$2"); shift 2 ;;
     --uncovered) uncovered=true; shift ;;
     --help | -h) usage; exit 0 ;;
     *) fail_usage "unknown argument '$1'" ;;

@@ -19,6 +19,11 @@ Bytes wire(const ControlPacket& packet) {
   return {encoded.bytes().begin(), encoded.bytes().end()};
 }
 
+UdpAddress address_of(const std::string& host) {
+  return UdpAddress::from_endpoint(*Endpoint::from_numeric(host, 53));
+}
+
+/// Every packet there is, each with both kinds of address and of mode that it may have.
 const std::vector<ControlPacket>& samples() {
   static const std::vector<ControlPacket> packets = {
       StartPacket{.id = 1, .requester = 7},
@@ -30,6 +35,17 @@ const std::vector<ControlPacket>& samples() {
           .id = 3, .requester = 2, .mode = CloseMode::abortive, .answer = CloseAnswer::wanted},
       SendPacket{.id = 4, .payload = UINT64_MAX, .priority = Priority::high},
       SendPacket{.id = 4, .payload = 1, .priority = Priority::low},
+      BindPacket{.id = 5, .requester = 3, .fd = 1},
+      UdpPacket{.id = 5, .requester = 3, .fd = 2},
+      DialPacket{.id = 6, .requester = 4, .fd = 3, .address = address_of("127.0.0.1")},
+      DialPacket{.id = 6, .requester = 4, .fd = 3, .address = address_of("::1")},
+      SendToPacket{.id = 7, .payload = 4, .address = address_of("192.0.2.1")},
+      SendToPacket{.id = 7, .payload = 4, .address = address_of("2001:db8::1")},
+      SetAddressPacket{.id = 8, .address = address_of("192.0.2.2")},
+      SetAddressPacket{.id = 8, .address = address_of("2001:db8::2")},
+      OptionPacket{.id = 9, .option = ConnectionOption::idle_timeout_ms, .value = 86'400'000},
+      HoldPacket{.id = 10, .requester = 5, .mode = HoldMode::give_back, .payload = 6},
+      ArmWritePacket{.id = 11},
       ExitPacket{},
   };
   return packets;
@@ -52,7 +68,7 @@ TEST(ControlPacket, DecodeOfEncodeIsThePacket) {
 TEST(ControlPacket, TheFirstByteIsTheLetterOfTheSeeds) {
   std::string letters;
   for (const ControlPacket& packet : samples()) letters += static_cast<char>(wire(packet)[0]);
-  EXPECT_EQ(letters, "SLOOKKDPX");
+  EXPECT_EQ(letters, "SLOOKKDPBUNNAACCTHWX");
 }
 
 TEST(ControlPacket, EveryTruncationIsAnError) {
@@ -74,18 +90,24 @@ TEST(ControlPacket, AByteTooManyIsAnError) {
 }
 
 TEST(ControlPacket, ALengthThatIsConsistentButIllegalForTheTypeIsAnError) {
-  for (const char type : {'S', 'L', 'O', 'K', 'D', 'P', 'X'}) {
+  struct Legal {
+    char type;
+    std::size_t min;
+    std::size_t max;
+  };
+  // An address takes 7 bytes or 19; one of a length between is an error of its own.
+  constexpr Legal kLegal[] = {{'S', 8, 8},   {'L', 16, 16}, {'O', 12, 211}, {'B', 16, 16},
+                              {'U', 16, 16}, {'N', 23, 35}, {'K', 9, 9},    {'D', 12, 12},
+                              {'P', 12, 12}, {'A', 19, 31}, {'C', 11, 23},  {'T', 13, 13},
+                              {'H', 17, 17}, {'W', 4, 4},   {'X', 0, 0}};
+  for (const auto& [type, min, max] : kLegal) {
     for (std::size_t length = 0; length <= kPacketPayloadBytesMax; ++length) {
       Bytes bytes(kPacketHeaderBytes + length, std::byte{1});
       bytes[0] = static_cast<std::byte>(type);
       bytes[1] = static_cast<std::byte>(length);
-      const bool legal =
-          (type == 'S' && length == 8) || (type == 'L' && length == 16) ||
-          (type == 'O' && length >= 12 && length <= 211) || (type == 'K' && length == 9) ||
-          ((type == 'D' || type == 'P') && length == 12) || (type == 'X' && length == 0);
       const auto decoded = decode(bytes);
       const bool wrong_length = !decoded && decoded.error() == ControlError::wrong_length;
-      EXPECT_EQ(wrong_length, !legal) << type << " " << length;
+      EXPECT_EQ(wrong_length, length < min || length > max) << type << " " << length;
     }
   }
 }

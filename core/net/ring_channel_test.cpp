@@ -31,10 +31,12 @@ class CountingSys {
   void close(int fd) { ::close(fd); }
   Result<std::size_t> read(int fd, std::span<std::byte> into) {
     ++reads;
+    if (const int code = read_error.exchange(0); code != 0) return Failure(errno_code(code));
     return result(::read(fd, into.data(), into.size()));
   }
   Result<std::size_t> write(int fd, std::span<const std::byte> from) {
     ++writes;
+    if (const int code = write_error.exchange(0); code != 0) return Failure(errno_code(code));
     return result(::write(fd, from.data(), from.size()));
   }
   Result<PipeEnds> make_pipe() {
@@ -58,6 +60,8 @@ class CountingSys {
   std::atomic<int> reads = 0;
   std::atomic<int> writes = 0;
   std::atomic<int> signals = 0;
+  std::atomic<int> read_error = 0;   ///< Of the next read, if not 0.
+  std::atomic<int> write_error = 0;  ///< Of the next write, if not 0.
   std::function<void()> before_signal;
 
  private:
@@ -518,6 +522,43 @@ TEST(PipeChannel, ManyPacketsComeOutOfOneRead) {
   EXPECT_FALSE(channel.pending());
   EXPECT_EQ(channel.receive([](const Packet&) {}, 40), 0U);
   EXPECT_EQ(sys.reads, 1);
+}
+
+TEST(PipeChannel, AnInterruptedCallIsMadeAgain) {
+  CountingSys sys;
+  auto channel = std::move(*PipeChannel<CountingSys>::create(sys));
+  sys.write_error = EINTR;
+  ASSERT_TRUE(channel.send(encode(StartPacket{.id = 1})).has_value());
+  EXPECT_EQ(sys.writes, 2);
+  const auto receive = [&] { return channel.receive([](const Packet&) {}, kNoLimit); };
+  for (const int code : {EINTR, EAGAIN}) {
+    sys.read_error = code;
+    EXPECT_EQ(receive(), 0U);
+    EXPECT_TRUE(channel.pending());
+  }
+  EXPECT_EQ(receive(), 1U);
+  EXPECT_FALSE(channel.pending());
+}
+
+TEST(PipeChannel, AWriteThatFailsIsToldToItsSenderAndAwaitedByNobody) {
+  CountingSys sys;
+  auto channel = std::move(*PipeChannel<CountingSys>::create(sys));
+  sys.write_error = EIO;
+  EXPECT_EQ(channel.send(encode(StartPacket{.id = 1})).error(), std::errc::io_error);
+  EXPECT_FALSE(channel.pending());
+  EXPECT_TRUE(channel.prepare_wait());
+  channel.finish_wait();
+}
+
+TEST(PipeChannel, ShutEndsWhenThePipeCannotBeReadAnyMore) {
+  CountingSys sys;
+  auto channel = std::move(*PipeChannel<CountingSys>::create(sys));
+  ASSERT_TRUE(channel.send(encode(StartPacket{.id = 1})).has_value());
+  sys.read_error = EIO;
+  EXPECT_EQ(channel.receive([](const Packet&) {}, kNoLimit), 0U);
+  sys.read_error = EIO;
+  channel.shut();
+  EXPECT_EQ(channel.send(encode(StartPacket{.id = 2})).error(), std::errc::broken_pipe);
 }
 
 TEST(RingChannel, ItsSizeIsAPowerOfTwoWithinLimits) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "core/net/shared_slot.hpp"
 #include "core/net/token_table.hpp"
 
 namespace skysock {
@@ -128,6 +129,41 @@ TEST(TokenTable, TakeAllEmptiesTheTable) {
   EXPECT_EQ(table.take_all().size(), 2U);
   EXPECT_EQ(table.parked(), 0U);
   EXPECT_EQ(table.take(token), std::nullopt);
+}
+
+TEST(TokenTable, AValueThatIsNotWantedStaysForWhoWantsIt) {
+  TokenTable<int> table;
+  const Token token = table.park(1);
+  EXPECT_EQ(table.take_if(token, [](int value) { return value == 2; }), std::nullopt);
+  EXPECT_EQ(table.take(token), 1);
+}
+
+TEST(OutputCount, ItCountsForItsSocketUpToTheLimitOnly) {
+  using Added = OutputCount::Added;
+  OutputCount count;
+  count.reset(7);
+  EXPECT_EQ(count.add(7, 60, 100), Added::yes);
+  EXPECT_EQ(count.add(7, 41, 100), Added::full);
+  EXPECT_EQ(count.add(7, 101, 100), Added::full);
+  EXPECT_EQ(count.add(8, 1, 100), Added::stale);
+  count.subtract(8, 60);
+  EXPECT_EQ(count.bytes(7), 60U);
+  EXPECT_EQ(count.bytes(8), std::nullopt);
+  count.subtract(7, 20);
+  EXPECT_EQ(count.add(7, 60, 100), Added::yes);
+  count.reset(8);
+  EXPECT_EQ(count.bytes(8), 0U);
+}
+
+TEST(SlotLock, WhoAsksIsToldOfOnceByTheHolder) {
+  SlotLock lock;
+  ASSERT_TRUE(lock.try_lock());
+  EXPECT_FALSE(lock.try_lock());
+  EXPECT_FALSE(lock.try_lock_or_ask());
+  EXPECT_FALSE(lock.try_lock_or_ask());
+  EXPECT_TRUE(lock.unlock());
+  ASSERT_TRUE(lock.try_lock_or_ask());
+  EXPECT_FALSE(lock.unlock());
 }
 
 }  // namespace

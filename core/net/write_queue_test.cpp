@@ -130,5 +130,18 @@ TEST(WriteQueue, RandomPushesAndPartialWritesMatchTheModel) {
   EXPECT_GT(compared, 10'000U);
 }
 
+TEST(WriteQueue, WhatIsPutInFrontIsSentFirstWhereverTheQueueStands) {
+  WriteQueue queue;
+  queue.push_front(Block());
+  EXPECT_TRUE(queue.empty());
+  queue.push(Block::copy_of("b"), Priority::high);
+  queue.push(Block::copy_of("c"), Priority::high);
+  queue.push_front(Block::copy_of("a"));
+  EXPECT_EQ(drain(queue, 2), "ab");
+  queue.push_front(Block::copy_of("B"));
+  EXPECT_EQ(queue.bytes(), 2U);
+  EXPECT_EQ(drain_all(queue), "Bc");
+}
+
 }  // namespace
 }  // namespace skysock

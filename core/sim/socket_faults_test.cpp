@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
 
@@ -20,6 +23,14 @@ class SocketFaults : public testing::Test {
   void expect_gone(SocketId id, std::size_t fds_before) {
     EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::free; }));
     EXPECT_EQ(world.sys.open_fds(), fds_before);
+  }
+
+  /// Where a datagram socket of 127.0.0.1 is bound.
+  Endpoint local_of(SocketId id) {
+    world.settle();
+    const std::string text = world.info_of(id).local;
+    const int port = std::stoi(text.substr(text.rfind(':') + 1));
+    return *Endpoint::from_numeric("127.0.0.1", static_cast<std::uint16_t>(port));
   }
 
   World<SimKernel> world;
@@ -319,6 +330,64 @@ TEST_F(SocketFaults, AHeldConnectionsReadIsTriedAgainAfterAnInterruptAndItsError
     EXPECT_EQ(error->data.text(), errno_code(code == EINTR ? ECONNRESET : EIO).message());
     EXPECT_EQ(world.data_of(pair.id), code == EINTR ? "last" : "");
   }
+}
+
+TEST(ServerFaults, ACommandThatCannotBeGivenIsItsErrorAndLeavesNothing) {
+  World<SimKernel> world(parse_tuning("control=pipe,direct_write=0").value());
+  if (std::getenv("SKYSOCK_TEST_TUNING") != nullptr) GTEST_SKIP() << "of the pipe only";
+  auto& server = *world.server;
+  auto& sys = world.sys;
+  const auto pair = world.connection();
+  const SocketId udp = server.udp(kOwner, "127.0.0.1", 0).value();
+  world.settle();
+  const auto before = server.counts();
+  const std::size_t fds = sys.open_fds();
+  const auto expect_failed = [&](const char* what, auto call) {
+    sys.fail_next(Call::write, EIO);
+    const auto answer = call();
+    ASSERT_FALSE(answer.has_value()) << what;
+    EXPECT_EQ(answer.error(), std::errc::io_error) << what;
+    EXPECT_EQ(sys.faults_left(), 0U);
+  };
+  expect_failed("listen", [&] { return server.listen(kOwner, "127.0.0.1", 0); });
+  expect_failed("open", [&] { return server.open(kOwner, "192.0.2.1", 1); });
+  expect_failed("udp", [&] { return server.udp(kOwner, "127.0.0.1", 0); });
+  expect_failed("send", [&] { return server.send(pair.id, Block::copy_of("x")); });
+  expect_failed("give_back", [&] { return server.give_back(pair.id, Block::copy_of("x")); });
+  expect_failed("udp_connect", [&] { return server.udp_connect(udp, "127.0.0.1", 9); });
+  world.settle();
+  EXPECT_EQ(server.counts().slots_used, before.slots_used);
+  EXPECT_EQ(server.counts().payloads_parked, 0U);
+  EXPECT_EQ(sys.open_fds(), fds);
+  EXPECT_EQ(world.info_of(pair.id).queued_bytes, 0U);
+  EXPECT_EQ(server.send(udp, Block::copy_of("x")).error(), std::errc::destination_address_required)
+      << "no change of the address is on its way";
+}
+
+TEST_F(SocketFaults, AnInterruptedReceiveOfADatagramIsMadeAgain) {
+  const SocketId id = world.server->udp(kOwner, "127.0.0.1", 0).value();
+  const Endpoint at = local_of(id);
+  SimUdpPeer peer = world.sys.udp_peer(*Endpoint::from_numeric("192.0.2.1", 9));
+  world.sys.fail_next(Call::receive_from, EINTR);
+  peer.send_to(at, "in");
+  EXPECT_NE(world.wait_for(EventKind::udp, id), nullptr);
+  EXPECT_EQ(world.count(EventKind::error, id), 0U);
+}
+
+TEST_F(SocketFaults, AnOwnerThatIsGoneIsFoundOutByTheFirstOfManyDatagramsOrReads) {
+  const SocketId udp = world.server->udp(kOwner, "127.0.0.1", 0).value();
+  const Endpoint at = local_of(udp);
+  const auto held = world.connection();
+  ASSERT_TRUE(world.server->hold(kOwner, held.id).has_value());
+  world.settle();
+  world.peer_send(held.peer, std::string(100'000, 'h'));
+  SimUdpPeer peer = world.sys.udp_peer(*Endpoint::from_numeric("192.0.2.1", 9));
+  for (int turn = 0; turn < 3; ++turn) peer.send_to(at, "in");
+  world.peer_reset(held.peer);
+  world.dead.insert(kOwner);
+  EXPECT_TRUE(world.until([&] {
+    return world.server->state(udp) == State::free && world.server->state(held.id) == State::free;
+  }));
 }
 
 }  // namespace
