@@ -45,6 +45,30 @@ TYPED_TEST(HoldOn, AHeldConnectionReadsNothingAndStillWrites) {
   EXPECT_EQ(world.story_of(pair.id), "OOD");
 }
 
+TYPED_TEST(HoldOn, WhatCameBetweenAHoldAndAStartInOneBatchIsRead) {
+  SocketServer<TypeParam>* server = nullptr;
+  SocketId held = 0;
+  // The other one's DATA is the reason to start again, when the event of this one was passed over.
+  World<TypeParam> world(parse_tuning("poller=epoll_et").value(), [&] {
+    if (held != 0) EXPECT_TRUE(server->start(kOwner, std::exchange(held, 0)).has_value());
+  });
+  server = world.server.get();
+  const auto first = world.connection();
+  const int peer = world.client();
+  ASSERT_TRUE(world.until([&] { return world.count(EventKind::accept, first.listener) == 2; }));
+  const auto other = static_cast<SocketId>(world.events.back().ud);
+  ASSERT_TRUE(world.server->start(kOwner, other).has_value());
+  ASSERT_NE(world.wait_for(EventKind::open, other), nullptr);
+  world.settle();
+  held = first.id;
+  ASSERT_TRUE(world.server->hold(kOwner, first.id).has_value());
+  const iovec part{.iov_base = const_cast<char*>("ab"), .iov_len = 2};
+  ASSERT_TRUE(world.sys.send(first.peer, std::span(&part, 1)).has_value());
+  ASSERT_TRUE(world.sys.send(peer, std::span(&part, 1)).has_value());
+  EXPECT_TRUE(world.until([&] { return world.data_of(first.id) == "ab"; }));
+  EXPECT_EQ(world.data_of(other), "ab");
+}
+
 TYPED_TEST(HoldOn, LargeOutputLeavesAHeldConnection) {
   auto& world = this->world_;
   const auto pair = world.connection();

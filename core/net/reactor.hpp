@@ -132,6 +132,7 @@ class Reactor {
     State state = State::free;
     Protocol protocol = Protocol::tcp;
     Watch watched = Watch::nothing;  ///< What the poller was last told,
+    bool rewatched = false;          ///< whether it was another since, for a moment at least,
     bool registered = false;         ///< whether it knows fd,
     bool always_ready = false;       ///< whether it cannot (a file),
     bool write_only = false;         ///< such a one that cannot be read,

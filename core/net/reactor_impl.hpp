@@ -147,6 +147,8 @@ void Reactor<Sys>::enter(Connection& connection, State next) {
   if (connection.state == State::lingering) --lingering_;
   if (next == State::free) return destroy(connection);
   if (next == State::lingering) ++lingering_;
+  const auto watch = [](State state) { return detail::traits_of(state).watch; };
+  if (watch(next) != watch(connection.state)) connection.rewatched = true;
   connection.state = next;
   publish(connection);
   start_deadline(connection);
@@ -394,6 +396,8 @@ void Reactor<Sys>::update_interest(Connection& connection) {
   const Watch watch = detail::traits_of(connection.state).watch;
   const bool output = detail::traits_of(connection.state).flushes && !connection.queue_empty();
   const Watch before = std::exchange(connection.watched, watch);
+  // An event may have been passed over even if the watch is what it was.
+  const bool rewatched = std::exchange(connection.rewatched, false) || before != watch;
   if (connection.fd < 0) return;
   if (connection.always_ready) {
     const bool reads = watch == Watch::read && !connection.write_only;
@@ -412,7 +416,7 @@ void Reactor<Sys>::update_interest(Connection& connection) {
   } else if (wanted != connection.interest || poller_.must_rearm(before, watch, output)) {
     const Result<void> changed = poller_.modify(connection.fd, connection.id, wanted);
     if (!changed) return registration_failed(connection, changed.error());
-  } else if (before != watch) {
+  } else if (rewatched) {
     poller_.watch_changed(connection.id, watch);
   }
   connection.registered = true;
