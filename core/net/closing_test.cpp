@@ -34,6 +34,23 @@ TYPED_TEST(ClosingOn, LV17_APeerThatKeepsSendingSeesEveryByteThenEof) {
   EXPECT_EQ(world.count(EventKind::close, pair.id), 1U);
 }
 
+TEST(Closing, AnAbortOfASocketThatLingersTakesNothingFromItsPeer) {
+  World<SimKernel> world(parse_tuning("abort=rst").value());
+  world.sys.options().buffers = {.send_bytes = 4'096, .window_bytes = 4'096};
+  const auto pair = world.connection();
+  const std::string answer(8'192, 'a');
+  ASSERT_TRUE(world.send(pair.id, answer));
+  world.close(pair.id);
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  ASSERT_EQ(world.server->state(pair.id), State::lingering);
+  world.close(pair.id, CloseMode::abortive);
+  world.pass_ms(1'001);
+  EXPECT_EQ(world.server->state(pair.id), State::free);
+  const auto got = world.peer_read(pair.peer);
+  EXPECT_EQ(got.text.size(), answer.size());
+  EXPECT_TRUE(got.eof) << got.error.message();
+}
+
 TYPED_TEST(ClosingOn, AFinFirstEndsTheLingeringBeforeItBegins) {
   World<TypeParam> world;
   const auto pair = world.connection();

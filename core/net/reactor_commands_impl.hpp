@@ -422,7 +422,8 @@ void Reactor<Sys>::command(const ClosePacket& packet) {
       flush(connection);
     }
     const bool reset = tuning_.abort == static_cast<std::int64_t>(AbortKind::rst) &&
-                       connection.protocol == Protocol::tcp && connection.fd >= 0;
+                       connection.protocol == Protocol::tcp && connection.fd >= 0 &&
+                       !detail::kGone.contains(connection.state);
     if (reset) [[maybe_unused]]
       const auto set = sys_->set_option(connection.fd, SocketOption::reset_on_close, 1);
     if (connection.id == id) step(connection, Input::close_abortive);
