@@ -317,5 +317,22 @@ TEST(Datagrams, ASoftCloseSendsWhatWaitsAndAnIcmpErrorMeanwhileIsNotTold) {
   EXPECT_FALSE(peer.take().has_value());
 }
 
+TEST(Datagrams, ACloseWaitsForADatagramOfNoBytesAndASecondOneToo) {
+  World<SimKernel> world(parse_tuning("direct_write=0").value());
+  const SocketId id = world.server->udp_dial(kOwner, "192.0.2.1", 9).value();
+  world.settle();
+  SimUdpPeer peer = world.sys.udp_peer(*Endpoint::from_numeric("192.0.2.1", 9));
+  for (int turn = 0; turn < 6; ++turn) world.sys.fail_next(Call::send_to, EAGAIN);
+  ASSERT_TRUE(world.send(id, ""));
+  world.server->poll(0);
+  world.close(id);
+  world.server->poll(0);
+  EXPECT_EQ(world.server->state(id), State::udp_draining);
+  world.close(id);
+  ASSERT_NE(world.wait_for(EventKind::close, id), nullptr);
+  EXPECT_TRUE(peer.take().has_value());
+  EXPECT_EQ(world.story_of(id), "C");
+}
+
 }  // namespace
 }  // namespace skysock

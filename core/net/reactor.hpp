@@ -246,6 +246,7 @@ class Reactor {
 
   // Output.
   [[nodiscard]] std::uint64_t pending(const Connection& connection) const;
+  [[nodiscard]] bool has_output(const Connection& connection) const;
   [[nodiscard]] bool lingers(const Connection& connection) const;
   bool take_remainder(Connection& connection);
   void flush(Connection& connection);

@@ -399,7 +399,7 @@ void Reactor<Sys>::close_softly(Connection& connection) {
     if (connection.id != id) return;  // The last write was the end of it.
   }
   const State state = connection.state;
-  if (detail::holds_output(detail::traits_of(state)) && pending(connection) > 0) {
+  if (detail::holds_output(detail::traits_of(state)) && has_output(connection)) {
     return step(connection, Input::close_pending);
   }
   const bool linger =

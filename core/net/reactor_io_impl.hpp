@@ -189,6 +189,12 @@ std::uint64_t Reactor<Sys>::pending(const Connection& connection) const {
   return shared_->slots.at(connection.id).output.bytes(connection.id).value_or(0);
 }
 
+/// Whether there is something on its way out: a datagram of no bytes is, too.
+template <Syscalls Sys>
+bool Reactor<Sys>::has_output(const Connection& connection) const {
+  return pending(connection) > 0 || !connection.queue_empty();
+}
+
 /// Whether a close that has sent everything waits for the peer's EOF.
 template <Syscalls Sys>
 bool Reactor<Sys>::lingers(const Connection& connection) const {
@@ -306,7 +312,7 @@ bool Reactor<Sys>::write_datagrams(Connection& connection) {
 /// The owner's close waited for the last byte; there is none.
 template <Syscalls Sys>
 void Reactor<Sys>::settle(Connection& connection) {
-  if (!detail::kDraining.contains(connection.state) || pending(connection) > 0) return;
+  if (!detail::kDraining.contains(connection.state) || has_output(connection)) return;
   const bool linger = detail::may_linger(connection.state) && lingers(connection);
   step(connection, linger ? Input::drained : Input::drained_final);
 }
