@@ -1,26 +1,48 @@
-// The tests of core/net; `net_test --print-cells` runs those of the rule table alone and prints
-// which cells they reached. Fails when one that is possible was not.
+// The tests of core/net, and what they can tell of the rule table:
+//   net_test --print-rules                       the table, as in RULES.md
+//   net_test --print-cells                       runs the tests of its cells and prints which cells
+//                                                they reached; fails when a possible one was not
+//   net_test --print-cells --gtest_filter=...    the same of other tests: every step of their
+//   worlds
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string_view>
 
 #include "core/net/rule_cells.hpp"
 
-int main(int argc, char** argv) {
-  testing::InitGoogleMock(&argc, argv);
-  const std::string_view asked = argc == 2 ? argv[1] : "";
-  if (asked == "--print-rules") {
-    std::fputs(skysock::rules_as_markdown().c_str(), stdout);
-    return 0;
-  }
-  if (asked != "--print-cells") return RUN_ALL_TESTS();
-  GTEST_FLAG_SET(filter, "EveryCell/RuleCells.*");
-  GTEST_FLAG_SET(brief, true);
+namespace {
+
+bool asks(std::span<char*> arguments, std::string_view what) {
+  return std::ranges::any_of(
+      arguments, [&](const char* one) { return std::string_view(one).starts_with(what); });
+}
+
+int print_cells() {
   const int failed = RUN_ALL_TESTS();
   const skysock::CellMatrix& matrix = skysock::CellMatrix::of_this_run();
   std::fputs(matrix.text().c_str(), stdout);
   return failed != 0 || matrix.missing() > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  const bool prints = asks(arguments, "--print-cells");
+  const bool filtered = asks(arguments, "--gtest_filter");
+  if (asks(arguments, "--print-rules")) {
+    std::fputs(skysock::rules_as_markdown().c_str(), stdout);
+    return 0;
+  }
+  testing::InitGoogleMock(&argc, argv);
+  if (!prints) return RUN_ALL_TESTS();
+  GTEST_FLAG_SET(brief, true);
+  if (filtered) skysock::CellMatrix::of_this_run().count_every_step();
+  if (!filtered) GTEST_FLAG_SET(filter, "EveryCell/RuleCells.*");
+  return print_cells();
 }

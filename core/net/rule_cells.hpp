@@ -2,6 +2,8 @@
 
 // Which cells of the rule table the tests of this run reached, and how that is shown.
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <ostream>
 #include <string>
@@ -43,6 +45,16 @@ class CellMatrix {
   }
 
   void reached(RuleCell cell, std::string test) { at(cell) = std::move(test); }
+
+  /// From now on, a step that a test's world takes reaches its cell, too.
+  void count_every_step() { counts_steps_ = true; }
+  [[nodiscard]] bool counts_steps() const { return counts_steps_; }
+  void stepped(const Rule& rule) {
+    std::string& first = at({.state = rule.from, .input = rule.input});
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    if (!first.empty() || test == nullptr) return;
+    first = std::string(test->test_suite_name()) + "." + test->name();
+  }
 
   /// `.` cannot occur, `x` reached, `!` possible and not reached; below it a line per cell.
   [[nodiscard]] std::string text() const {
@@ -96,6 +108,7 @@ class CellMatrix {
   }
 
   std::array<std::array<std::string, kInputCount>, kStateCount> tests_;
+  bool counts_steps_ = false;
 };
 
 }  // namespace skysock

@@ -15,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "core/net/rule_cells.hpp"
 #include "core/net/socket_server.hpp"
+#include "core/net/step_observer.hpp"
 #include "core/sys/linux.hpp"
 
 namespace skysock {
@@ -47,6 +49,11 @@ class World {
     auto made = SocketServer<Sys>::create(sys, tuning, sink);
     EXPECT_TRUE(made.has_value());
     server = std::move(*made);
+    // Not always: an observed reactor goes another way for DATA.
+    if (!CellMatrix::of_this_run().counts_steps()) return;
+    server->observe({.context = nullptr, .on_step = [](void*, const Step& step) {
+                       CellMatrix::of_this_run().stepped(step.rule);
+                     }});
   }
 
   ~World() {
