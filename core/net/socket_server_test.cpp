@@ -365,6 +365,26 @@ TYPED_TEST(SocketServerOn, AMadeUpTokenIsCountedAndNothingHappens) {
   EXPECT_EQ(world.server->state(pair.id), State::connected);
 }
 
+TYPED_TEST(SocketServerOn, WhatAnOwnerHearsIsAlreadySo) {
+  auto& world = this->world_;
+  std::vector<State> states;
+  world.on_event = [&](const Event& event) {
+    states.push_back(world.server->state(event.id));
+    if (event.kind != EventKind::accept) return;
+    states.push_back(world.server->state(static_cast<SocketId>(event.ud)));
+  };
+  const auto pair = world.connection();
+  EXPECT_EQ(world.story_of(pair.listener) + world.story_of(pair.id), "OOAO");
+  ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  world.close(pair.listener);
+  ASSERT_NE(world.wait_for(EventKind::close, pair.listener), nullptr);
+  const std::vector<State> expected = {State::plisten, State::listening, State::listening,
+                                       State::paccept, State::connected, State::halfclose_read,
+                                       State::free};
+  EXPECT_EQ(states, expected) << "a service on another thread may act at once on what it hears";
+}
+
 TYPED_TEST(SocketServerOn, ExitEndsThePollingAfterWhatWasAskedBefore) {
   auto& world = this->world_;
   const SocketId listener = world.listener();

@@ -240,6 +240,7 @@ class World {
   Sys sys;
   std::vector<Event> events;
   std::set<ServiceHandle> dead;
+  std::function<void(const Event&)> on_event;  ///< Called before it joins `events`.
   std::uint16_t port = 0;
   std::unique_ptr<SocketServer<Sys>> server;
 
@@ -262,6 +263,7 @@ class World {
       return true;
     }
     if (dead.contains(event.to)) return false;
+    if (on_event) on_event(event);
     events.push_back(std::move(event));
     return true;
   }
