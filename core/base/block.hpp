@@ -34,44 +34,47 @@ inline constexpr std::size_t kSmallBytes = 256;
 template <std::size_t Bytes>
 class KeptBlocks {
  public:
-  KeptBlocks() = default;
-  KeptBlocks(const KeptBlocks&) = delete;
-  KeptBlocks& operator=(const KeptBlocks&) = delete;
-  ~KeptBlocks() {
-    while (count_ > 0) std::free(kept_[--count_]);
-    full_ = 0;
+  static void* take() {
+    Kept& kept = kept_;
+    return kept.count > 0 ? kept.memory[--kept.count] : std::malloc(Bytes);
   }
-
-  void* take() { return count_ > 0 ? kept_[--count_] : std::malloc(Bytes); }
-  void give(void* memory) {
-    if (count_ < full_) {
-      kept_[count_++] = memory;
+  static void give(void* memory) {
+    Kept& kept = kept_;
+    if (kept.count < kept.room) {
+      kept.memory[kept.count++] = memory;
     } else {
-      std::free(memory);
+      give_first(memory);
     }
-  }
-
-  static KeptBlocks& of_this_thread() {
-    static thread_local KeptBlocks blocks;
-    return blocks;
   }
 
  private:
   static constexpr std::size_t kKeptMax = 64;
-  std::size_t count_ = 0;
-  std::size_t full_ = kKeptMax;  ///< 0 once the thread ends.
-  void* kept_[kKeptMax];
+  /// Without constructor and destructor, so that nobody asks on every use whether it is there.
+  struct Kept {
+    std::size_t count;
+    std::size_t room;  ///< 0 before the first give() and once the thread ends.
+    bool ended;
+    void* memory[kKeptMax];
+  };
+  struct AtThreadEnd {
+    AtThreadEnd() { kept_.room = kKeptMax; }
+    AtThreadEnd(const AtThreadEnd&) = delete;
+    AtThreadEnd& operator=(const AtThreadEnd&) = delete;
+    ~AtThreadEnd() {
+      while (kept_.count > 0) std::free(kept_.memory[--kept_.count]);
+      kept_.room = 0;
+      kept_.ended = true;
+    }
+  };
+
+  [[gnu::noinline]] static void give_first(void* memory) {
+    if (kept_.room == 0 && !kept_.ended) static thread_local const AtThreadEnd at_thread_end;
+    if (kept_.count == kept_.room) return std::free(memory);
+    kept_.memory[kept_.count++] = memory;
+  }
+
+  static inline constinit thread_local Kept kept_{};
 };
-
-template <std::size_t Bytes>
-void* take_kept() {
-  return KeptBlocks<Bytes>::of_this_thread().take();
-}
-
-template <std::size_t Bytes>
-void give_kept(void* memory) {
-  KeptBlocks<Bytes>::of_this_thread().give(memory);
-}
 
 }  // namespace detail
 
@@ -96,11 +99,11 @@ class Block {
       spare = size < kAlignedFrom ? 0 : kAlignment - 1;
       object_ = std::malloc(size + spare);
     } else if (size <= detail::kTinyBytes) {
-      object_ = detail::take_kept<detail::kTinyBytes>();
-      release_ = &detail::give_kept<detail::kTinyBytes>;
+      object_ = detail::KeptBlocks<detail::kTinyBytes>::take();
+      release_ = &detail::KeptBlocks<detail::kTinyBytes>::give;
     } else {
-      object_ = detail::take_kept<detail::kSmallBytes>();
-      release_ = &detail::give_kept<detail::kSmallBytes>;
+      object_ = detail::KeptBlocks<detail::kSmallBytes>::take();
+      release_ = &detail::KeptBlocks<detail::kSmallBytes>::give;
     }
     if (object_ == nullptr) throw std::bad_alloc();
     data_ = spare == 0 ? static_cast<std::byte*>(object_) : aligned(object_);

@@ -31,7 +31,7 @@ struct Event {
   Block data;
 };
 
-/// Where events go. All three run on the reactor thread and must not wait for another thread.
+/// Where events go. All run on the reactor thread and must not wait for another thread.
 struct EventSink {
   void* context = nullptr;
   /// Takes one event. Must not give commands to the reactor. Returns false when nobody lives at
@@ -41,6 +41,9 @@ struct EventSink {
   /// commands: they run when it has returned. This is where services run when there are no workers.
   /// May be nullptr.
   void (*run)(void* context) = nullptr;
+  /// deliver() and run() in one, for the event that most are: what was read, with nothing waiting
+  /// before it. May be nullptr.
+  bool (*deliver_and_run)(void* context, Event&& event) = nullptr;
   /// Called once per batch, before the reactor waits: wakes who got something. May be nullptr.
   void (*flush)(void* context) = nullptr;
 };

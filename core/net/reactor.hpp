@@ -261,7 +261,10 @@ class Reactor {
   void run_commands();
   void run_local();
   void run_inbox();
-  void after_event();
+  void after_event() {
+    if (delivered_ || !local_.empty()) run_services();
+  }
+  void run_services();
   void apply_changes();
   int wait_ms(int timeout_ms);
   std::span<const Ready> wait(int timeout_ms);

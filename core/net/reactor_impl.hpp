@@ -495,7 +495,7 @@ void Reactor<Sys>::start_idle_timeout(Connection& connection) {
 
 /// Services run, and what they commanded, until nobody has anything to say.
 template <Syscalls Sys>
-void Reactor<Sys>::after_event() {
+void Reactor<Sys>::run_services() {
   for (int round = 0; round < detail::kLocalRoundsMax; ++round) {
     if (std::exchange(delivered_, false) && sink_.run != nullptr) sink_.run(sink_.context);
     if (local_.empty()) return;

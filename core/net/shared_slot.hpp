@@ -42,6 +42,11 @@ class OutputCount {
     return word & kBytesMax;
   }
 
+  /// Whether the socket is `id` and has no unsent bytes. Cost: one load.
+  [[nodiscard]] bool is_idle(SocketId id) const {
+    return word_.load(std::memory_order_acquire) == idle_word(id);
+  }
+
   /// Counts `bytes` more, unless that would exceed `limit`. Requires: limit <= kBytesMax.
   Added add(SocketId id, std::uint64_t bytes, std::uint64_t limit) {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
@@ -66,11 +71,12 @@ class OutputCount {
   }
 
   /// A fresh socket with no output; 0 frees.
-  void reset(SocketId id) {
-    word_.store(std::uint64_t{static_cast<std::uint32_t>(id)} << 32U, std::memory_order_release);
-  }
+  void reset(SocketId id) { word_.store(idle_word(id), std::memory_order_release); }
 
  private:
+  static std::uint64_t idle_word(SocketId id) {
+    return std::uint64_t{static_cast<std::uint32_t>(id)} << 32U;
+  }
   static SocketId id_of(std::uint64_t word) { return static_cast<SocketId>(word >> 32U); }
 
   std::atomic<std::uint64_t> word_{0};

@@ -33,11 +33,17 @@ struct SocketServer<Sys>::Impl {
   ControlChannel<Sys> channel;
   ReactorCounters counters;
   std::unique_ptr<Reactor<Sys>> reactor;
-  std::atomic<std::thread::id> polling;  ///< Who is inside poll().
+  std::atomic<const void*> polling{nullptr};  ///< Who is inside poll(), as this_thread() says.
   std::atomic<bool> exited{false};
 
+  /// Names the calling thread. Cheaper than std::this_thread::get_id(), which is a call.
+  static const void* this_thread() {
+    static constinit thread_local const char place = 0;
+    return &place;
+  }
+
   [[nodiscard]] bool on_reactor_thread() const {
-    return polling.load(std::memory_order_relaxed) == std::this_thread::get_id();
+    return polling.load(std::memory_order_relaxed) == this_thread();
   }
 
   Result<void> give(const ControlPacket& packet) {
@@ -140,7 +146,7 @@ struct SocketServer<Sys>::Impl {
 
   /// A payload that is the server's, or memory that stays the caller's.
   struct Owned {
-    Block block;
+    Block& block;
     [[nodiscard]] std::span<const std::byte> bytes() const { return block.bytes(); }
     Block rest(std::size_t sent) {
       block.remove_prefix(sent);
@@ -164,7 +170,7 @@ struct SocketServer<Sys>::Impl {
 
   /// Requires: the slot's lock. Whether a write would be in order and reach the right socket.
   static bool may_write(const SharedSlot& slot, SocketId id, const Published& seen) {
-    return slot.output.bytes(id) == 0U && seen.send == SendMode::direct && slot.fd >= 0;
+    return slot.output.is_idle(id) && seen.send == SendMode::direct && slot.fd >= 0;
   }
 
   static std::error_code hard_error(const Result<std::size_t>& answer) {
@@ -173,20 +179,19 @@ struct SocketServer<Sys>::Impl {
     return passing ? std::error_code() : answer.error();
   }
 
-  void wrote(SharedSlot& slot, std::size_t bytes) {
+  /// `whole`: nothing is left of the send. The reactor's own thread, the hot one without workers,
+  /// counts without an atomic operation.
+  void wrote(SharedSlot& slot, const Published& seen, std::size_t bytes, bool whole) {
     slot.direct_bytes += bytes;
     // A clock is read only where it matters; the reactor's, which may be asleep, does else.
-    slot.direct_ms =
-        slot.seen().timed ? sys.now_ms() : shared.now_ms.load(std::memory_order_relaxed);
-    count(counters.direct_bytes, counters.direct_bytes_here, bytes);
-  }
-
-  /// The reactor's own thread, the hot one without workers, counts without an atomic operation.
-  void count(std::atomic<std::uint64_t>& anywhere, Counter& here, std::uint64_t by) {
+    slot.direct_ms = seen.timed ? sys.now_ms() : shared.now_ms.load(std::memory_order_relaxed);
+    const std::uint64_t writes = whole ? 1 : 0;
     if (on_reactor_thread()) {
-      here.add(by);
+      counters.direct_bytes_here.add(bytes);
+      counters.direct_writes_here.add(writes);
     } else {
-      anywhere.fetch_add(by, std::memory_order_relaxed);
+      counters.direct_bytes.fetch_add(bytes, std::memory_order_relaxed);
+      counters.direct_writes.fetch_add(writes, std::memory_order_relaxed);
     }
   }
 
@@ -194,8 +199,9 @@ struct SocketServer<Sys>::Impl {
   /// the payload is untouched then.
   template <typename Payload>
   std::optional<SendOutcome> write_stream(SharedSlot& slot, SocketId id, Payload& payload) {
-    if (slot.output.bytes(id) != 0U || !slot.lock.try_lock()) return std::nullopt;
-    if (!may_write(slot, id, slot.seen())) {
+    if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
+    const Published seen = slot.seen();
+    if (!may_write(slot, id, seen)) {
       unlock(slot, id, false);
       return std::nullopt;
     }
@@ -203,10 +209,10 @@ struct SocketServer<Sys>::Impl {
     const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     const Result<std::size_t> answer = sys.send(slot.fd, std::span(&part, 1));
     const std::size_t sent = answer.value_or(0);
-    if (sent > 0) wrote(slot, sent);
-    if (sent == bytes.size()) {
+    const bool whole = sent == bytes.size();
+    if (sent > 0) wrote(slot, seen, sent, whole);
+    if (whole) {
       unlock(slot, id, false);
-      count(counters.direct_writes, counters.direct_writes_here, 1);
       return SendOutcome::written;
     }
     // The reactor sends the rest, or tells the owner why not.
@@ -223,24 +229,22 @@ struct SocketServer<Sys>::Impl {
   std::optional<SendOutcome> write_datagram(SharedSlot& slot, SocketId id,
                                             std::span<const std::byte> payload,
                                             const Endpoint* to) {
-    if (slot.output.bytes(id) != 0U || !slot.lock.try_lock()) return std::nullopt;
+    if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
     const Endpoint* where = to != nullptr ? to : slot.address.get();
-    const bool may =
-        may_write(slot, id, slot.seen()) && slot.address_changes == 0 && where != nullptr;
+    const Published seen = slot.seen();
+    const bool may = may_write(slot, id, seen) && slot.address_changes == 0 && where != nullptr;
     const bool sent = may && sys.send_to(slot.fd, payload, *where).has_value();
-    if (sent) wrote(slot, payload.size());
+    if (sent) wrote(slot, seen, payload.size(), true);
     unlock(slot, id, false);
     if (!sent) return std::nullopt;
-    count(counters.direct_writes, counters.direct_writes_here, 1);
     return SendOutcome::written;
   }
 
   /// What the output limit says. The total includes what is still on its way to the reactor.
-  Result<void> limited(SharedSlot& slot, SocketId id, std::size_t bytes, LimitPolicy policy) {
+  static bool within_limit(const SharedSlot& slot, SocketId id, std::size_t bytes) {
     const std::uint64_t limit = slot.limit.load(std::memory_order_relaxed);
     const std::uint64_t queued = slot.output.bytes(id).value_or(0);
-    if (bytes <= limit && queued <= limit - bytes) return {};
-    return over_limit(id, policy);
+    return bytes <= limit && queued <= limit - bytes;
   }
 
   Failure over_limit(SocketId id, LimitPolicy policy) {
@@ -279,16 +283,14 @@ struct SocketServer<Sys>::Impl {
   }
 
   template <typename Payload>
-  Result<SendOutcome> send(SocketId id, Payload payload, Priority priority) {
+  Result<SendOutcome> send(SocketId id, Payload& payload, Priority priority) {
     SharedSlot* slot = shared.slots.find(id);
     const Published seen = slot == nullptr ? Published{} : slot->seen();
     if (seen.send == SendMode::refused) return refuse(std::errc::bad_file_descriptor);
     const std::size_t bytes = payload.bytes().size();
     const bool datagram = is_udp(seen.protocol);
     if (bytes == 0 && !datagram) return SendOutcome::written;
-    if (const auto allowed = limited(*slot, id, bytes, seen.policy); !allowed) {
-      return Failure(allowed.error());
-    }
+    if (!within_limit(*slot, id, bytes)) return over_limit(id, seen.policy);
     if (datagram && !has_destination(*slot, id)) {
       return refuse(std::errc::destination_address_required);
     }
@@ -346,9 +348,9 @@ struct SocketServer<Sys>::Impl {
 /// What is told from outside while poll() runs goes through the channel.
 template <Syscalls Sys>
 bool SocketServer<Sys>::poll(int timeout_ms) {
-  impl_->polling.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  impl_->polling.store(Impl::this_thread(), std::memory_order_relaxed);
   const bool goes_on = impl_->reactor->poll(timeout_ms);
-  impl_->polling.store(std::thread::id(), std::memory_order_relaxed);
+  impl_->polling.store(nullptr, std::memory_order_relaxed);
   if (!goes_on) impl_->exited.store(true);
   return goes_on;
 }
@@ -505,13 +507,15 @@ Result<void> SocketServer<Sys>::hand_over_done(ServiceHandle requester, SocketId
 
 template <Syscalls Sys>
 Result<SendOutcome> SocketServer<Sys>::send(SocketId id, Block payload, Priority priority) {
-  return impl_->send(id, typename Impl::Owned{std::move(payload)}, priority);
+  typename Impl::Owned owned{payload};
+  return impl_->send(id, owned, priority);
 }
 
 template <Syscalls Sys>
 Result<SendOutcome> SocketServer<Sys>::send(SocketId id, std::span<const std::byte> payload,
                                             Priority priority) {
-  return impl_->send(id, typename Impl::Foreign{payload}, priority);
+  typename Impl::Foreign foreign{payload};
+  return impl_->send(id, foreign, priority);
 }
 
 template <Syscalls Sys>
@@ -523,9 +527,7 @@ Result<SendOutcome> SocketServer<Sys>::send_to(SocketId id, const UdpAddress& to
   if (to.empty() || Impl::protocol_of(to.endpoint()) != seen.protocol) {
     return impl_->refuse(std::errc::address_family_not_supported);
   }
-  if (const auto allowed = impl_->limited(*slot, id, payload.size(), seen.policy); !allowed) {
-    return Failure(allowed.error());
-  }
+  if (!Impl::within_limit(*slot, id, payload.size())) return impl_->over_limit(id, seen.policy);
   if (seen.send == SendMode::direct) {
     const Endpoint endpoint = to.endpoint();
     if (const auto done = impl_->write_datagram(*slot, id, payload.bytes(), &endpoint)) {

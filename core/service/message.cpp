@@ -40,14 +40,14 @@ Block at_most(Block text, std::size_t bytes_max) {
 
 }  // namespace
 
-Message forward_message(Event&& event) {
+namespace detail {
+
+Message forward_rare_event(Event&& event) {
   const SocketMessageType type = type_of(event.kind);
   if (event.kind == EventKind::handover) event.data = Block::copy_of(kHandoverText);
-  Block data = carries_text(type) ? at_most(std::move(event.data), kSocketTextBytesMax)
-                                  : std::move(event.data);
-  return Message{.type = MessageType::socket,
-                 .payload = SocketMessage{
-                     .type = type, .id = event.id, .ud = event.ud, .data = std::move(data)}};
+  if (carries_text(type)) event.data = at_most(std::move(event.data), kSocketTextBytesMax);
+  return socket_message(type, std::move(event));
 }
 
+}  // namespace detail
 }  // namespace skysock

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "core/base/block.hpp"
@@ -56,5 +57,19 @@ struct Message {
 /// The payload moves; text is cut at kSocketTextBytesMax. Cost: no allocation unless text is cut.
 /// Source: forward_message().
 Message forward_message(Event&& event);
+
+namespace detail {
+inline Message socket_message(SocketMessageType type, Event&& event) {
+  return Message{.type = MessageType::socket,
+                 .payload = SocketMessage{
+                     .type = type, .id = event.id, .ud = event.ud, .data = std::move(event.data)}};
+}
+Message forward_rare_event(Event&& event);
+}  // namespace detail
+
+inline Message forward_message(Event&& event) {
+  if (event.kind != EventKind::data) return detail::forward_rare_event(std::move(event));
+  return detail::socket_message(SocketMessageType::data, std::move(event));
+}
 
 }  // namespace skysock

@@ -100,7 +100,7 @@ class NativeService {
   /// A connection whose peer is gone refuses; its CLOSE is on the way. One that is over its limit
   /// is cut off, and nothing more is sent until its CLOSE comes, though there may be room again:
   /// the peer must not take a stream with a hole for the whole.
-  void answer(SocketId id, Block block) {
+  void answer(SocketId id, Block&& block) {
     if (!cut_off_.empty() && cut_off_.contains(id)) return;
     const Result<SendOutcome> sent = sockets().send(id, std::move(block));
     if (sent || sent.error() != std::errc::no_buffer_space) return;

@@ -98,6 +98,9 @@ struct Runtime::Impl {
       sink.flush = [](void* context) { self(context).host.flush(); };
     } else {
       sink.run = [](void* context) { self(context).host.run(); };
+      sink.deliver_and_run = [](void* context, Event&& event) {
+        return self(context).host.deliver_and_run(std::move(event));
+      };
     }
     return sink;
   }

@@ -4,12 +4,8 @@
 #include <array>
 
 namespace skysock {
-namespace {
 
-/// The scheduler whose run() this thread calls.
-thread_local const Scheduler* adopted_by = nullptr;
-
-}  // namespace
+constinit thread_local const Scheduler* Scheduler::adopted_by_ = nullptr;
 
 std::size_t turn_messages(std::size_t length, int weight) {
   const std::size_t share = weight < 0 ? 1 : length >> static_cast<unsigned>(weight);
@@ -33,7 +29,7 @@ Scheduler::Scheduler(std::size_t workers, Hooks hooks)
 
 Scheduler::~Scheduler() {
   stop();
-  if (adopted_by == this) adopted_by = nullptr;
+  if (adopted_by_ == this) adopted_by_ = nullptr;
 }
 
 void Scheduler::stop() {
@@ -157,9 +153,17 @@ bool Scheduler::turn(Service& service, int weight, Activity& activity) {
   return false;
 }
 
-void Scheduler::adopt_thread() { adopted_by = this; }
+void Scheduler::adopt_thread() {
+  if (inline_) adopted_by_ = this;
+}
 
-bool Scheduler::on_inline_thread() const { return inline_ && adopted_by == this; }
+void Scheduler::run_now(Service& service, Message&& message) {
+  Activity& activity = activities_.front();
+  activity.enter(service.handle, message);
+  service.handler(std::move(message));
+  activity.leave();
+  if (!here_.empty() || !local_.empty()) run();
+}
 
 /// What was posted past the mailboxes, oldest first; what comes meanwhile has its turn next.
 void Scheduler::run_here(Activity& activity) {
@@ -206,7 +210,7 @@ void Scheduler::take_shared() {
 
 void Scheduler::run() {
   if (!inline_) return;
-  SKYSOCK_CHECK(adopted_by == this);
+  SKYSOCK_CHECK(on_inline_thread());
   Activity& activity = activities_.front();
   const std::uint64_t end = activity.count() + kRunMessagesMax;
   take_shared();

@@ -60,15 +60,21 @@ class Scheduler {
   /// lock, and in order with everything else that this thread sends. Returns false, and leaves the
   /// message alone, when that cannot be; then it goes into the mailbox.
   bool post_here(Service& service, ServiceHandle to, Message& message) {
-    // A service that is made stays so, and stays who it is, until this thread ends it.
-    if (!on_inline_thread() || !service.made.load(std::memory_order_acquire) ||
-        service.handle != to || !service.mailbox.may_be_passed()) {
-      return false;
-    }
+    if (!may_pass(service, to)) return false;
     here_.emplace_back(&service, to, std::move(message));
     service.mailbox.passed(service.mailbox.beside() + 1);
     return true;
   }
+
+  /// Without workers, on the thread that calls run(): whether a message for the service at `to` is
+  /// the next that would be handled.
+  [[nodiscard]] bool may_run_now(const Service& service, ServiceHandle to) const {
+    return here_.empty() && local_.empty() && queued_.load(std::memory_order_relaxed) == 0 &&
+           may_pass(service, to);
+  }
+  /// Hands it the message, then runs whoever got messages meanwhile. Requires: may_run_now(); not
+  /// called from a handler.
+  void run_now(Service& service, Message&& message);
 
   /// Gives a service back that was just made: it is scheduled, idle or ended. Thread safe.
   void give_back(Service& service);
@@ -106,11 +112,19 @@ class Scheduler {
   bool claim_wake();
   void wake();
   void take_shared();
-  [[nodiscard]] bool on_inline_thread() const;
+  [[nodiscard]] bool on_inline_thread() const { return adopted_by_ == this; }
+  /// A service that is made stays so, and stays who it is, until this thread ends it.
+  [[nodiscard]] bool may_pass(const Service& service, ServiceHandle to) const {
+    return on_inline_thread() && service.made.load(std::memory_order_acquire) &&
+           service.handle == to && service.mailbox.may_be_passed();
+  }
   void run_here(Activity& activity);
   void end(Service& service);
   /// Returns whether the service must have another turn.
   bool turn(Service& service, int weight, Activity& activity);
+
+  /// The scheduler without workers whose run() this thread calls.
+  static constinit thread_local const Scheduler* adopted_by_;
 
   const bool inline_;  ///< No workers.
   Hooks hooks_;

@@ -65,6 +65,17 @@ class ServiceHost {
     const ServiceHandle to = event.to;
     return post(to, forward_message(std::move(event)), Scheduler::Wake::at_flush);
   }
+  /// deliver() and run(): the service is called at once if nothing waits before the event.
+  bool deliver_and_run(Event&& event) {
+    Service* service = registry_.find(event.to);
+    if (service != nullptr && scheduler_.may_run_now(*service, event.to)) {
+      scheduler_.run_now(*service, forward_message(std::move(event)));
+      return true;
+    }
+    const bool heard = deliver(std::move(event));
+    run();
+    return heard;
+  }
   void run() { scheduler_.run(); }
   void flush() { scheduler_.flush(); }
   void adopt_thread() { scheduler_.adopt_thread(); }

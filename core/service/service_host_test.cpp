@@ -98,6 +98,87 @@ TEST_F(ServiceHostTest, AnEventForNobodyIsRefused) {
   EXPECT_FALSE(host_.deliver({.kind = EventKind::close, .id = 4, .to = 77}));
 }
 
+/// What the reactor hands over when a read ends, and services may run.
+class DeliverAndRunTest : public ServiceHostTest {
+ protected:
+  bool deliver_and_run(ServiceHandle to, std::string_view text) {
+    ++posted_;
+    return host_.deliver_and_run({.kind = EventKind::data,
+                                  .id = 4,
+                                  .to = to,
+                                  .ud = static_cast<std::int64_t>(text.size()),
+                                  .data = Block::copy_of(text)});
+  }
+};
+
+TEST_F(DeliverAndRunTest, TheOwnerIsCalledAtOnceWithTheSameMessage) {
+  const ServiceHandle service = spawn_recorder();
+  run_to_rest();
+  EXPECT_TRUE(deliver_and_run(service, "hello"));
+  ASSERT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(seen_[0].type, MessageType::socket);
+  const auto& socket = std::get<SocketMessage>(seen_[0].payload);
+  EXPECT_EQ(socket.type, SocketMessageType::data);
+  EXPECT_EQ(socket.id, 4);
+  EXPECT_EQ(socket.ud, 5);
+  EXPECT_EQ(socket.data.text(), "hello");
+  EXPECT_EQ(host_.scheduler().handled(), 1U);
+}
+
+TEST_F(DeliverAndRunTest, WhatWaitsForTheOwnerComesFirst) {
+  const ServiceHandle service = spawn_recorder();
+  run_to_rest();
+  post(service, numbered(1));                               // Beside the mailbox,
+  std::thread([&] { post(service, numbered(2)); }).join();  // and, from elsewhere, in it.
+  EXPECT_TRUE(deliver_and_run(service, "third"));
+  run_to_rest();
+  ASSERT_EQ(seen_.size(), 3U);
+  EXPECT_EQ(seen_[0].session, 1);
+  EXPECT_EQ(seen_[1].session, 2);
+  EXPECT_EQ(seen_[2].type, MessageType::socket);
+}
+
+TEST_F(DeliverAndRunTest, WhatWaitsForOthersHasItsTurnToo) {
+  const ServiceHandle recorder = spawn_recorder();
+  const ServiceHandle owner = spawn([](ServiceHandle, Message&&) {});
+  run_to_rest();
+  std::thread([&] { post(recorder, numbered(7)); }).join();
+  EXPECT_TRUE(deliver_and_run(owner, "x"));
+  EXPECT_EQ(seen_.size(), 1U);
+}
+
+TEST_F(DeliverAndRunTest, WhatTheOwnerPostsIsHandledBeforeItReturns) {
+  const ServiceHandle recorder = spawn_recorder();
+  const ServiceHandle owner = spawn([&](ServiceHandle, Message&&) { post(recorder, numbered(9)); });
+  run_to_rest();
+  EXPECT_TRUE(deliver_and_run(owner, "x"));
+  ASSERT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(seen_[0].session, 9);
+}
+
+TEST_F(DeliverAndRunTest, AnOwnerThatEndsWhileItIsCalledIsGoneForTheNextEvent) {
+  const ServiceHandle owner =
+      spawn([&](ServiceHandle self, Message&&) { EXPECT_TRUE(host_.retire(self)); });
+  run_to_rest();
+  EXPECT_TRUE(deliver_and_run(owner, "x"));
+  EXPECT_EQ(ended_, std::vector{owner});
+  EXPECT_FALSE(deliver_and_run(owner, "y"));
+  EXPECT_EQ(host_.dropped(), 1U);
+}
+
+TEST_F(DeliverAndRunTest, AThreadThatRunsNoServicesOnlyQueues) {
+  const ServiceHandle service = spawn_recorder();
+  run_to_rest();
+  std::thread([&] {
+    ++posted_;
+    EXPECT_TRUE(host_.deliver({.kind = EventKind::data, .id = 4, .to = service}));
+    EXPECT_FALSE(host_.scheduler().may_run_now(*host_.registry().find(service), service));
+  }).join();
+  EXPECT_TRUE(seen_.empty());
+  run_to_rest();
+  EXPECT_EQ(seen_.size(), 1U);
+}
+
 TEST_F(ServiceHostTest, G08_APostToNobodyIsRefusedAndFreesThePayload) {
   for (const ServiceHandle nobody : {0U, 1U, 77U, ~0U}) {
     Message message{.payload = Block::copy_of(std::string_view("freed"))};

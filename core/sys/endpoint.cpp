@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <span>
 
 namespace skysock {
 namespace {
@@ -22,13 +23,26 @@ const ResolverCategory& resolver_category() {
   return category;
 }
 
+/// Appends to a text that has room for it.
+class Digits {
+ public:
+  explicit Digits(std::span<char> room) : room_(room) {}
+  void number(unsigned value) { at_ = std::to_chars(at_, room_.data() + room_.size(), value).ptr; }
+  void mark(char what) { *at_++ = what; }
+  [[nodiscard]] std::string text() const { return {room_.data(), at_}; }
+
+ private:
+  std::span<char> room_;
+  char* at_ = room_.data();
+};
+
 }  // namespace
 
 Endpoint Endpoint::from_sockaddr(const sockaddr* address, socklen_t length) {
   Endpoint endpoint;
   const bool known = address->sa_family == AF_INET || address->sa_family == AF_INET6;
-  if (!known || length > sizeof endpoint.storage_) return endpoint;
-  std::memcpy(&endpoint.storage_, address, length);
+  if (!known || length > sizeof endpoint.address_) return endpoint;
+  std::memcpy(&endpoint.address_, address, length);
   endpoint.length_ = length;
   return endpoint;
 }
@@ -52,25 +66,31 @@ std::optional<Endpoint> Endpoint::from_numeric(std::string_view host, std::uint1
 
 std::uint16_t Endpoint::port() const {
   if (empty()) return 0;
-  if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
-  return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_port);
+  return ntohs(family() == AF_INET ? address_.v4.sin_port : address_.v6.sin6_port);
 }
 
 std::string Endpoint::host() const {
   if (empty()) return {};
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* address =
-      family() == AF_INET
-          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr)
-          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr);
+  const void* address = family() == AF_INET ? static_cast<const void*>(&address_.v4.sin_addr)
+                                            : static_cast<const void*>(&address_.v6.sin6_addr);
   return inet_ntop(family(), address, text.data(), text.size()) == nullptr ? "" : text.data();
 }
 
 std::string Endpoint::text() const {
   if (empty()) return {};
-  const std::string bare = host();
-  const std::string port_text = std::to_string(port());
-  return family() == AF_INET6 ? "[" + bare + "]:" + port_text : bare + ":" + port_text;
+  if (family() == AF_INET6) return "[" + host() + "]:" + std::to_string(port());
+  // inet_ntop(3) goes through sprintf(3).
+  std::array<char, sizeof "255.255.255.255:65535"> room;
+  Digits digits(room);
+  const std::uint32_t address = ntohl(address_.v4.sin_addr.s_addr);
+  for (unsigned shift = 32; shift > 0;) {
+    shift -= 8;
+    digits.number(address >> shift & 0xFFU);
+    digits.mark(shift > 0 ? '.' : ':');
+  }
+  digits.number(port());
+  return digits.text();
 }
 
 Result<HostPort> parse_host_port(std::string_view text) {
