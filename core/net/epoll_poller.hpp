@@ -213,7 +213,7 @@ class EpollPoller {
     return is(code, std::errc::resource_unavailable_try_again);
   }
 
-  Result<std::size_t> read(const PolledSocket& socket, std::uint32_t size) {
+  [[gnu::always_inline]] Result<std::size_t> read(const PolledSocket& socket, std::uint32_t size) {
     return socket.borrowed ? sys_->read(socket.fd, buffers_.room(size))
                            : sys_->receive(socket.fd, buffers_.room(size));
   }
@@ -267,8 +267,10 @@ class EpollPoller {
     for (std::size_t turn = 0; turn < reads_per_event_ && total < bytes_per_event_; ++turn) {
       const std::uint32_t size = socket.read_size;
       const Result<std::size_t> got = read(socket, size);
-      if (!got && is(got.error(), std::errc::interrupted)) continue;
-      if (!got) return nothing_yet(got.error()) || on_event(IoError{got.error()});
+      if (!got) [[unlikely]] {
+        if (is(got.error(), std::errc::interrupted)) continue;
+        return nothing_yet(got.error()) || on_event(IoError{got.error()});
+      }
       if (*got == 0) return on_event(Eof{});
       total += *got;
       socket.read_size = buffers_.next_size(size, *got);

@@ -10,7 +10,7 @@ template <Syscalls Sys>
 void Reactor<Sys>::complete(const Ready& ready) {
   counters_->events.add();
   Connection& connection = connections_[shared_->slots.index(ready.id)];
-  if (connection.state == State::free || connection.id != ready.id) {
+  if (connection.state == State::free || connection.id != ready.id) [[unlikely]] {
     return counters_->stale_events.add();
   }
   const State state = connection.state;
@@ -113,14 +113,15 @@ void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
   counters_->bytes_read.add(bytes);
   connection.read_bytes += bytes;
   connection.read_ms = now_ms_;
-  if (connection.state == State::lingering) {
+  if (connection.state == State::lingering) [[unlikely]] {
     std::int64_t& dropped = connection.more().dropped;
     dropped += static_cast<std::int64_t>(bytes);
     if (dropped > tuning_.linger_bytes) return step(connection, Input::deadline);
   }
   const auto size = static_cast<std::int64_t>(bytes);
   const Rule* rule = detail::rule_of(connection.state, Input::received);
-  if (rule->emit != Emit::data || rule->from != rule->to || observer_.on_step != nullptr) {
+  const bool rare = rule->emit != Emit::data || rule->from != rule->to;
+  if (rare || observer_.on_step != nullptr) [[unlikely]] {
     return step(connection, Input::received, {.ud = size, .data = std::move(io.data)});
   }
   // step(), for the one rule that is applied to every message.
@@ -136,7 +137,8 @@ void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
                                                            .to = connection.owner,
                                                            .ud = size,
                                                            .data = std::move(io.data)});
-  if (heard) return;
+  if (heard) [[likely]]
+    return;
   counters_->refused_events.add();
   owner_left(connection);
 }

@@ -162,7 +162,7 @@ struct SocketServer<Sys>::Impl {
   };
 
   void unlock(SharedSlot& slot, SocketId id, bool remainder) {
-    if (slot.lock.unlock() || remainder) {
+    if (slot.lock.unlock() || remainder) [[unlikely]] {
       // Without a reactor nobody waits for it.
       [[maybe_unused]] const auto given = give(ArmWritePacket{.id = id});
     }
@@ -198,10 +198,11 @@ struct SocketServer<Sys>::Impl {
   /// One write(2) on the calling thread, if nothing is pending. Nothing when that is not possible:
   /// the payload is untouched then.
   template <typename Payload>
-  std::optional<SendOutcome> write_stream(SharedSlot& slot, SocketId id, Payload& payload) {
+  [[gnu::always_inline]] std::optional<SendOutcome> write_stream(SharedSlot& slot, SocketId id,
+                                                                 Payload& payload) {
     if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
     const Published seen = slot.seen();
-    if (!may_write(slot, id, seen)) {
+    if (!may_write(slot, id, seen)) [[unlikely]] {
       unlock(slot, id, false);
       return std::nullopt;
     }
@@ -211,7 +212,7 @@ struct SocketServer<Sys>::Impl {
     const std::size_t sent = answer.value_or(0);
     const bool whole = sent == bytes.size();
     if (sent > 0) wrote(slot, seen, sent, whole);
-    if (whole) {
+    if (whole) [[likely]] {
       unlock(slot, id, false);
       return SendOutcome::written;
     }
@@ -286,11 +287,15 @@ struct SocketServer<Sys>::Impl {
   Result<SendOutcome> send(SocketId id, Payload& payload, Priority priority) {
     SharedSlot* slot = shared.slots.find(id);
     const Published seen = slot == nullptr ? Published{} : slot->seen();
-    if (seen.send == SendMode::refused) return refuse(std::errc::bad_file_descriptor);
+    if (seen.send == SendMode::refused) [[unlikely]] {
+      return refuse(std::errc::bad_file_descriptor);
+    }
     const std::size_t bytes = payload.bytes().size();
     const bool datagram = is_udp(seen.protocol);
-    if (bytes == 0 && !datagram) return SendOutcome::written;
-    if (!within_limit(*slot, id, bytes)) return over_limit(id, seen.policy);
+    if (bytes == 0 && !datagram) [[unlikely]]
+      return SendOutcome::written;
+    if (!within_limit(*slot, id, bytes)) [[unlikely]]
+      return over_limit(id, seen.policy);
     if (datagram && !has_destination(*slot, id)) {
       return refuse(std::errc::destination_address_required);
     }
@@ -298,7 +303,8 @@ struct SocketServer<Sys>::Impl {
       const std::optional<SendOutcome> done =
           datagram ? write_datagram(*slot, id, payload.bytes(), nullptr)
                    : write_stream(*slot, id, payload);
-      if (done) return *done;
+      if (done) [[likely]]
+        return *done;
     }
     return queue(*slot, id, payload.rest(0), seen.policy, [&](Token token) {
       return SendPacket{.id = id, .payload = token, .priority = priority};
