@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "bench/harness.hpp"
+#include "bench/peers/bare_pipe.hpp"
 #include "bench/settings.hpp"
 #include "core/net/pipe_channel.hpp"
 #include "core/net/ring_channel.hpp"
@@ -48,44 +49,23 @@ bool wait_for(int fd, int other_fd = -1) {
   return ::poll(fds.data(), fds.size(), kStuckMs) > 0;
 }
 
-/// One write(2) per packet, then two read(2) per packet; skynet asks select(2) in between, too.
-/// Source: block_readpipe(), ctrl_cmd().
-class BarePipe {
+/// The baseline.
+class Bare {
  public:
-  explicit BarePipe(LinuxSys& sys) : sys_(sys), ends_(*sys.make_pipe()) {}
-  BarePipe(const BarePipe&) = delete;
-  BarePipe& operator=(const BarePipe&) = delete;
-  ~BarePipe() {
-    sys_.close(ends_.read_fd);
-    sys_.close(ends_.write_fd);
-  }
+  explicit Bare(LinuxSys& sys) : pipe_(sys) {}
 
-  bool send(const EncodedPacket& packet) {
-    return sys_.write(ends_.write_fd, packet.bytes()).has_value();
-  }
+  bool send(const EncodedPacket& packet) { return pipe_.send(packet); }
   bool receive_batch(InOrder& order) {
-    EncodedPacket packet;
     while (!order.done()) {
-      const std::span<std::byte> whole(packet.storage);
-      if (!read(whole.first(kPacketHeaderBytes))) return false;
-      packet.size = packet_bytes(packet.storage[1]);
-      if (!read(whole.first(packet.size).subspan(kPacketHeaderBytes))) return false;
-      order(decode(packet.bytes()));
+      const std::span<const std::byte> packet = pipe_.receive(kStuckMs);
+      if (packet.empty()) return false;
+      order(decode(packet));
     }
     return true;
   }
 
  private:
-  bool read(std::span<std::byte> into) {
-    for (;;) {
-      const Result<std::size_t> got = sys_.read(ends_.read_fd, into);
-      if (got) return *got == into.size();
-      if (!wait_for(ends_.read_fd)) return false;
-    }
-  }
-
-  LinuxSys& sys_;
-  PipeEnds ends_;
+  BarePipe pipe_;
 };
 
 /// One of core/net's channels, read as the reactor does: it sleeps when nothing is there.
@@ -171,7 +151,7 @@ void register_control_channel() {
   const auto add = [](const char* name, void (*function)(benchmark::State&)) {
     benchmark::RegisterBenchmark(name, function)->MeasureProcessCPUTime()->UseRealTime();
   };
-  add("BM_ControlChannel/bare_pipe", BM_ControlChannel<BarePipe>);
+  add("BM_ControlChannel/bare_pipe", BM_ControlChannel<Bare>);
   add("BM_ControlChannel/pipe", BM_ControlChannel<Channel<PipeChannel>>);
   add("BM_ControlChannel/ring", BM_ControlChannel<Channel<RingChannel>>);
 }

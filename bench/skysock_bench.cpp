@@ -19,10 +19,11 @@ namespace {
 enum ExitCode { kPassed = 0, kFailed = 1, kUsage = 2, kMeasuredNothing = 5 };
 
 constexpr const char* kFooter =
-    R"(Three commands have options of their own; add --help to each:
-  --compare-peers   CPU per operation of the servers as a ratio to plain epoll, interleaved
-  --syscalls        system calls per operation, by name
-  --memory          memory per idle connection
+    R"(Four commands have options of their own; add --help to each:
+  --compare-peers    CPU per operation of the servers as a ratio to plain epoll, interleaved
+  --syscalls         system calls per operation, by name
+  --memory           memory per idle connection
+  --control-packets  control packets per second through a whole server, beside a bare pipe
 
 All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
   --benchmark_filter=REGEX       run what matches; a leading '-': what does not match

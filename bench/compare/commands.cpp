@@ -13,7 +13,8 @@ struct Command {
 
 constexpr Command kCommands[] = {{"--compare-peers", compare_peers_command},
                                  {"--syscalls", syscalls_command},
-                                 {"--memory", memory_command}};
+                                 {"--memory", memory_command},
+                                 {"--control-packets", control_packets_command}};
 
 }  // namespace
 

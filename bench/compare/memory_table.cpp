@@ -50,11 +50,14 @@ std::string memory_text(const MemoryTable& table) {
                         mebibytes(use.rss_before_bytes), mebibytes(use.rss_held_bytes),
                         bytes_per_connection(use, table.connections));
   }
+  text +=
+      fmt::format("a slot of skysock's socket table, used or not: {} bytes\n", table.slot_bytes);
   return text;
 }
 
 nlohmann::ordered_json memory_json(const MemoryTable& table) {
   nlohmann::ordered_json json = {{"connections", table.connections},
+                                 {"slot_bytes", table.slot_bytes},
                                  {"servers", nlohmann::ordered_json::array()}};
   for (const MemoryUse& use : table.servers) {
     json["servers"].push_back(

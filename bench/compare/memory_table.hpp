@@ -29,6 +29,7 @@ struct MemoryUse {
 struct MemoryTable {
   std::size_t connections = 0;
   std::vector<MemoryUse> servers;
+  std::size_t slot_bytes = 0;  ///< Of skysock's socket table, for one socket, used or not.
 };
 
 double bytes_per_connection(const MemoryUse& use, std::size_t connections);

@@ -36,6 +36,14 @@ const char* const kServerHelp =
     "own.\n"
     "CPU time is that of this one process, with all its threads, not of its children.\n";
 
+void add_output_options(CLI::App& app, Options& options) {
+  app.add_option("--json", options.json, "write the results to this file as JSON")
+      ->type_name("FILE");
+  app.add_option("--placement", options.placement_name,
+                 "cross-cpu: servers on one CPU, load on another; same-cpu; free")
+      ->capture_default_str();
+}
+
 void add_common_options(CLI::App& app, Options& options) {
   options.source_dir = SKYSOCK_SOURCE_DIR;
   app.add_option("--server", options.server_texts,
@@ -46,11 +54,7 @@ void add_common_options(CLI::App& app, Options& options) {
       ->type_name("NAME=COMMAND");
   app.add_option("--only", options.only, "these servers, and plain_epoll")
       ->type_name("NAME[,NAME...]");
-  app.add_option("--json", options.json, "write the results to this file as JSON")
-      ->type_name("FILE");
-  app.add_option("--placement", options.placement_name,
-                 "cross-cpu: servers on one CPU, load on another; same-cpu; free")
-      ->capture_default_str();
+  add_output_options(app, options);
   app.add_option("--source-dir", options.source_dir, "where lua/examples/echo.lua is found")
       ->capture_default_str();
 }

@@ -35,7 +35,9 @@ struct Options {
   Placement placement;
 };
 
-/// Adds --server, --peer, --only, --json, --placement and --source-dir.
+/// Adds --json and --placement.
+void add_output_options(CLI::App& app, Options& options);
+/// Adds those, and --server, --peer, --only and --source-dir.
 void add_common_options(CLI::App& app, Options& options);
 
 /// Parses; returns the exit code when the command should end now, else -1. After -1 the checked

@@ -1,4 +1,4 @@
-// Do the three commands measure, and say no to what they cannot measure or what is wrong? Runs the
+// Do the commands measure, and say no to what they cannot measure or what is wrong? Runs the
 // program on tiny loads; its figures are not looked at, but for a server made slow on purpose.
 
 #include <gmock/gmock.h>
@@ -155,6 +155,7 @@ TEST(Memory, IsMeasuredForEveryNumberOfConnections) {
     EXPECT_GE(server["rss_held_bytes"], server["rss_before_bytes"]);
     EXPECT_GT(server["rss_before_bytes"], 0);
   }
+  EXPECT_GT(done.json["tables"][1]["slot_bytes"], 64);
 }
 
 TEST(Memory, AServerThatDropsItsConnectionsIsAnError) {
@@ -164,8 +165,30 @@ TEST(Memory, AServerThatDropsItsConnectionsIsAnError) {
   EXPECT_THAT(done.output, HasSubstr("server mine, 10 connections"));
 }
 
+TEST(ControlPackets, EveryChannelCarriesEveryPacket) {
+  const Ended done = run("--control-packets --placement free --rounds 3 --packets 2000");
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(done.json["kind"], "control_packets");
+  ASSERT_EQ(done.json["channels"].size(), 3U);
+  EXPECT_EQ(done.json["channels"][0]["name"], "bare_pipe");
+  for (const auto& channel : done.json["channels"]) {
+    EXPECT_EQ(channel["ns_per_packet"].size(), 3U);
+    EXPECT_GT(channel["ns_per_packet_p10"], 0);
+  }
+  const auto& pipe = done.json["channels"][1];
+  EXPECT_GT(pipe["reads_per_packet_of_backlog"], 0) << "the pipe is read at all";
+  EXPECT_LE(pipe["reads_per_packet_of_backlog"], 0.02);
+  EXPECT_EQ(done.json["channels"][2]["reads_per_packet_of_backlog"], 0);
+}
+
+TEST(ControlPackets, ServersAreNotItsBusiness) {
+  EXPECT_EQ(run("--control-packets --only skysock_lua").exit_code, 2);
+  EXPECT_EQ(run("--control-packets --packets 0").exit_code, 2);
+}
+
 TEST(Commands, EveryHelpEndsWithExitCodesAndAnExample) {
-  for (const std::string command : {"--compare-peers", "--syscalls", "--memory"}) {
+  for (const std::string command :
+       {"--compare-peers", "--syscalls", "--memory", "--control-packets"}) {
     const Ended done = run(command + " --help");
     EXPECT_EQ(done.exit_code, 0);
     EXPECT_THAT(done.output, HasSubstr("Exit codes: 0 "));

@@ -52,6 +52,9 @@ class ControlChannel {
   void shut() {
     visit([](auto& channel) { channel.shut(); });
   }
+  [[nodiscard]] ChannelCounters counters() const {
+    return visit([](const auto& channel) { return channel.counters(); });
+  }
 
  private:
   using Kinds = std::variant<PipeChannel<Sys>, RingChannel<Sys>>;

@@ -14,6 +14,7 @@ namespace skysock {
 struct ChannelCounters {
   std::uint64_t signals = 0;     ///< Writes to the eventfd.
   std::uint64_t full_waits = 0;  ///< Sends that had to wait for room. A pipe does not tell: 0.
+  std::uint64_t reads = 0;       ///< Calls of read(2) for packets. A ring needs none: 0.
 };
 
 /// Raw bytes are written in pieces that stay whole: PIPE_BUF of Linux.

@@ -88,7 +88,9 @@ class PipeChannel {
   }
 
   [[nodiscard]] ChannelCounters counters() const {
-    return {.signals = pipe_->doorbell.signals(), .full_waits = 0};
+    return {.signals = pipe_->doorbell.signals(),
+            .full_waits = 0,
+            .reads = pipe_->reads.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -128,6 +130,7 @@ class PipeChannel {
     /// Bytes that are in the pipe or will be: added before write(2), taken off after read(2).
     alignas(kCacheLineBytes) std::atomic<std::int64_t> in_flight = 0;
     alignas(kCacheLineBytes) Reader reader;
+    std::atomic<std::uint64_t> reads = 0;  ///< Written by the reactor alone.
   };
 
   explicit PipeChannel(std::unique_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
@@ -165,6 +168,7 @@ class PipeChannel {
   }
 
   Result<std::size_t> read_some(std::span<std::byte> room) {
+    pipe_->reads.store(pipe_->reads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const Result<std::size_t> got = pipe_->sys->read(pipe_->ends.read_fd, room);
     if (got) {
       pipe_->in_flight.fetch_sub(static_cast<std::int64_t>(*got));

@@ -268,6 +268,8 @@ class Reactor {
   void apply_changes();
   int wait_ms(int timeout_ms);
   std::span<const Ready> wait(int timeout_ms);
+  std::span<const Ready> busy_poll(int timeout_ms);
+  std::span<const Ready> sleep(int timeout_ms);
   void expire_deadlines();
   void expire_timeout(Connection& connection);
   void start_idle_timeout(Connection& connection);

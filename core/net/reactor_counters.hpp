@@ -38,6 +38,8 @@ struct ReactorCounters {
   Counter refused_events;                   ///< Events whose owner was gone.
   Counter waits;                            ///< Calls of the poller.
   Counter wakeups;                          ///< Calls of the poller that found something.
+  Counter busy_polls;                       ///< Times that the reactor asked before it slept,
+  Counter busy_polls_in_vain;               ///< and had to sleep after all.
   Counter events;                           ///< Sockets that the poller reported.
   std::array<Counter, kInputCount> closes;  ///< Sockets freed, by the input that did it.
 

@@ -567,13 +567,44 @@ void Reactor<Sys>::apply_changes() {
   dirty_.clear();
 }
 
+/// Asks the kernel and the channel without sleeping, for as long as the tuning says but not past
+/// the next time limit. Returns what is ready; nothing when a command came or the time is over.
 template <Syscalls Sys>
-std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
+std::span<const Ready> Reactor<Sys>::busy_poll(int timeout_ms) {
+  const auto has_work = [this] {
+    return channel_->pending() || shared_->woken.load(std::memory_order_relaxed);
+  };
+  if (timeout_ms == 0 || !local_.empty() || has_work()) return {};
+  counters_->busy_polls.add();
+  std::int64_t limit_us = tuning_.busy_poll_us;
+  if (const int wait = wait_ms(timeout_ms); wait >= 0) {
+    limit_us = std::min(limit_us, std::int64_t{wait} * 1'000);
+  }
+  for (const std::int64_t end_us = sys_->now_us() + limit_us; sys_->now_us() < end_us;) {
+    counters_->waits.add();
+    const std::span<const Ready> ready = poller_.wait(0);
+    if (!ready.empty() || has_work()) return ready;
+  }
+  counters_->busy_polls_in_vain.add();
+  return {};
+}
+
+template <Syscalls Sys>
+std::span<const Ready> Reactor<Sys>::sleep(int timeout_ms) {
   const bool announced = timeout_ms != 0 && local_.empty() && channel_->prepare_wait();
   const bool sleeps = announced && !shared_->woken.load(std::memory_order_seq_cst);
   counters_->waits.add();
   const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0);
   if (announced) channel_->finish_wait();
+  return ready;
+}
+
+template <Syscalls Sys>
+std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
+  std::span<const Ready> ready;
+  if (tuning_.busy_poll_us > 0) [[unlikely]]
+    ready = busy_poll(timeout_ms);
+  if (ready.empty()) ready = sleep(timeout_ms);
   if (!ready.empty()) counters_->wakeups.add();
   now_ms_ = sys_->now_ms();
   shared_->now_ms.store(now_ms_, std::memory_order_relaxed);

@@ -137,7 +137,8 @@ class RingChannel {
 
   [[nodiscard]] ChannelCounters counters() const {
     return {.signals = ring_->doorbell.signals(),
-            .full_waits = ring_->full_waits.load(std::memory_order_relaxed)};
+            .full_waits = ring_->full_waits.load(std::memory_order_relaxed),
+            .reads = 0};
   }
 
  private:

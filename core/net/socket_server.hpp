@@ -29,6 +29,9 @@ struct SocketServerCounts {
   std::uint64_t accepts = 0;
   std::uint64_t packets = 0;                                      ///< All kinds together.
   std::array<std::uint64_t, kPacketKindCount> packets_by_kind{};  ///< In kPacketLetters' order.
+  std::uint64_t control_signals = 0;     ///< Packets and wake-ups that found the reactor asleep.
+  std::uint64_t control_full_waits = 0;  ///< Packets that waited for room in the ring.
+  std::uint64_t control_reads = 0;       ///< Calls of read(2) on the pipe.
   std::uint64_t decode_errors = 0;
   std::uint64_t stale_tokens = 0;   ///< Packets whose token named nothing, or somebody else's.
   std::uint64_t dropped_sends = 0;  ///< Payloads freed because the socket could not take them.
@@ -45,9 +48,11 @@ struct SocketServerCounts {
   std::uint64_t datagrams_read = 0;
   std::uint64_t datagrams_written = 0;
   std::uint64_t warnings = 0;
-  std::uint64_t waits = 0;                                   ///< Calls of the poller,
-  std::uint64_t wakeups = 0;                                 ///< that found something,
-  std::uint64_t events = 0;                                  ///< and how many sockets they found.
+  std::uint64_t waits = 0;               ///< Calls of the poller,
+  std::uint64_t wakeups = 0;             ///< that found something,
+  std::uint64_t events = 0;              ///< and how many sockets they found.
+  std::uint64_t busy_polls = 0;          ///< Times that the reactor asked before it slept,
+  std::uint64_t busy_polls_in_vain = 0;  ///< and had to sleep after all. See busy_poll_us.
   std::array<std::uint64_t, kInputCount> closes_by_input{};  ///< Sockets freed, by what did it.
   std::size_t slots_used = 0;
   std::size_t payloads_parked = 0;  ///< Payloads still on their way to the reactor.

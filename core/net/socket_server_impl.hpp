@@ -625,8 +625,12 @@ SocketServerCounts SocketServer<Sys>::counts() const {
     return counter.load(std::memory_order_relaxed);
   };
   const ReactorCounters& from = impl_->counters;
+  const ChannelCounters channel = impl_->channel.counters();
   SocketServerCounts counts{
       .accepts = from.accepts.read(),
+      .control_signals = channel.signals,
+      .control_full_waits = channel.full_waits,
+      .control_reads = channel.reads,
       .decode_errors = from.decode_errors.read(),
       .stale_tokens = from.stale_tokens.read(),
       .dropped_sends = from.dropped_sends.read(),
@@ -647,6 +651,8 @@ SocketServerCounts SocketServer<Sys>::counts() const {
       .waits = from.waits.read(),
       .wakeups = from.wakeups.read(),
       .events = from.events.read(),
+      .busy_polls = from.busy_polls.read(),
+      .busy_polls_in_vain = from.busy_polls_in_vain.read(),
       .slots_used = impl_->shared.slots.used(),
       .payloads_parked = impl_->shared.payloads.parked()};
   for (std::size_t kind = 0; kind < kPacketKindCount; ++kind) {

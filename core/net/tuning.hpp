@@ -23,6 +23,7 @@ struct Tuning {
   std::int64_t reactor_yields = 1;
   std::int64_t poller = static_cast<std::int64_t>(PollerKind::epoll_lt);
   std::int64_t max_events = 256;
+  std::int64_t busy_poll_us = 0;
   std::int64_t control = static_cast<std::int64_t>(ChannelKind::ring);
   std::int64_t ring_bytes = 1 << 20;
   std::int64_t ctrl_every_event = 1;

@@ -44,11 +44,16 @@ constexpr std::array kReactor = {
     Sockets{"waits", &SocketServerCounts::waits},
     Sockets{"wakeups", &SocketServerCounts::wakeups},
     Sockets{"events", &SocketServerCounts::events},
+    Sockets{"busy_polls", &SocketServerCounts::busy_polls},
+    Sockets{"busy_polls_in_vain", &SocketServerCounts::busy_polls_in_vain},
     Sockets{"stale_events", &SocketServerCounts::stale_events},
     Sockets{"refused_events", &SocketServerCounts::refused_events},
 };
 constexpr std::array kControl = {
     Sockets{"packets", &SocketServerCounts::packets},
+    Sockets{"control_signals", &SocketServerCounts::control_signals},
+    Sockets{"control_full_waits", &SocketServerCounts::control_full_waits},
+    Sockets{"control_reads", &SocketServerCounts::control_reads},
     Sockets{"decode_errors", &SocketServerCounts::decode_errors},
     Sockets{"stale_tokens", &SocketServerCounts::stale_tokens},
 };

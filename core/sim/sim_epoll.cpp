@@ -88,4 +88,11 @@ Result<std::size_t> SimKernel::epoll_wait(int epoll_fd, std::span<epoll_event> e
   return count;
 }
 
+std::int64_t SimKernel::now_us() {
+  us_ += kLookUs;
+  now_ms_ += us_ / 1'000;
+  us_ %= 1'000;
+  return now_ms_ * 1'000 + us_;
+}
+
 }  // namespace skysock

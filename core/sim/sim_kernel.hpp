@@ -91,6 +91,9 @@ class SimKernel {
   Result<std::size_t> epoll_wait(int epoll_fd, std::span<epoll_event> events, int timeout_ms);
 
   std::int64_t now_ms() { return now_ms_; }
+  /// Looking at it takes kLookUs, so that who spins until a time gets there.
+  std::int64_t now_us();
+  static constexpr std::int64_t kLookUs = 5;
   /// Calls the hook of on_yield(). Without one nobody else can run: kYieldsMax in a row, without
   /// any other call but now_ms(), are an endless loop and fail a CHECK.
   void yield_thread();
@@ -234,6 +237,7 @@ class SimKernel {
   std::uint64_t blocked_calls_ = 0;
   std::function<void()> on_yield_;
   std::size_t yields_ = 0;           ///< In a row.
+  std::int64_t us_ = 0;              ///< Beyond now_ms_, below 1,000.
   std::int64_t now_ms_ = 1'000'000;  ///< Not 0, which would suit code that forgot to read it.
   EphemeralPorts ports_;
   bool idle_ = false;

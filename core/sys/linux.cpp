@@ -230,6 +230,12 @@ std::int64_t LinuxSys::now_ms() {
   return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+std::int64_t LinuxSys::now_us() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+}
+
 void LinuxSys::yield_thread() { sched_yield(); }
 
 }  // namespace skysock

@@ -77,6 +77,7 @@ class LinuxSys {
   }
 
   std::int64_t now_ms();
+  std::int64_t now_us();
   void yield_thread();
 
  private:

@@ -144,6 +144,7 @@ concept Syscalls =
 
       // Monotonic.
       { sys.now_ms() } -> std::same_as<std::int64_t>;
+      { sys.now_us() } -> std::same_as<std::int64_t>;  // The same clock.
       // Lets another thread run: what a lock is waited for with.
       { sys.yield_thread() } -> std::same_as<void>;
 
