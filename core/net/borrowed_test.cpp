@@ -190,6 +190,16 @@ TYPED_TEST(BorrowedOn, ANegativeDescriptorIsRefusedAndAClosedOneIsAnError) {
   EXPECT_EQ(world.server->counts().slots_used, 0U);
 }
 
+TYPED_TEST(BorrowedOn, AWriteEndWhoseReaderIsGoneSaysSo) {
+  auto& world = this->world_;
+  const PipeEnds ends = this->pipe();
+  const SocketId id = this->bound(ends.write_fd);
+  world.peer_close(ends.read_fd);
+  const Event* error = world.wait_for(EventKind::error, id);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data.text(), "Broken pipe");
+}
+
 /// epoll(7) refuses files: they are always ready.
 template <typename Sys>
 int file_with(World<Sys>& world, std::string_view contents) {

@@ -153,6 +153,29 @@ TYPED_TEST(DatagramsOn, A33_ADatagramThatIsTooLargeIsAnErrorAndTheNextOneGoesThr
   EXPECT_EQ(world.info_of(id).queued_bytes, 0U);
 }
 
+TYPED_TEST(DatagramsOn, OnePeerThatIsGoneDoesNotKeepDatagramsFromTheOthers) {
+  auto& world = this->world_;
+  std::uint16_t nobody = 0;
+  {
+    RawPeer<TypeParam> gone(world, "127.0.0.1");
+    nobody = gone.port;
+    world.peer_close(gone.fd);
+  }
+  RawPeer<TypeParam> peer(world, "127.0.0.1");
+  const SocketId id = this->made(world.server->udp(kOwner, "127.0.0.1", 0));
+  const auto to = [](std::uint16_t port) {
+    return UdpAddress::from_endpoint(*Endpoint::from_numeric("127.0.0.1", port));
+  };
+  ASSERT_TRUE(world.server->send_to(id, to(nobody), Block::copy_of("anybody?")).has_value());
+  const Event* error = world.wait_for(EventKind::error, id);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data.text(), "Connection refused");
+  ASSERT_TRUE(world.server->send_to(id, to(peer.port), Block::copy_of("you?")).has_value());
+  EXPECT_EQ(peer.take(), "you?");
+  EXPECT_EQ(world.story_of(id), "E");
+  EXPECT_EQ(world.server->state(id), State::udp);
+}
+
 TYPED_TEST(DatagramsOn, AnIcmpErrorIsReportedAndTheSocketLivesOn) {
   auto& world = this->world_;
   for (const char* host : {"127.0.0.1", "::1"}) {

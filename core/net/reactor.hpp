@@ -174,6 +174,21 @@ class Reactor {
     std::size_t counted_bytes = 0;  ///< Of `data`, in the output count.
   };
 
+  /// Holds a slot's lock for a scope, once the sender inside has let go. Nobody has to be told at
+  /// the end: only the reactor ever asks for that.
+  class Locked {
+   public:
+    Locked(Sys& sys, SharedSlot& slot) : slot_(&slot) {
+      slot.lock.lock([&sys] { sys.yield_thread(); });
+    }
+    ~Locked() { [[maybe_unused]] const bool asked = slot_->lock.unlock(); }
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+
+   private:
+    SharedSlot* slot_;
+  };
+
   // The rule machine.
   Connection& find(SocketId id);
   void step(Connection& connection, Input input, Details&& details = {});
@@ -272,6 +287,11 @@ class Reactor {
   std::span<const Ready> sleep(int timeout_ms);
   void expire_deadlines();
   void expire_timeout(Connection& connection);
+  struct DirectWrites {
+    std::uint64_t bytes = 0;
+    std::int64_t last_ms = -1;
+  };
+  DirectWrites direct_writes(const Connection& connection);
   void start_idle_timeout(Connection& connection);
 
   Sys* sys_;

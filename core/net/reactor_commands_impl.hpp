@@ -58,9 +58,8 @@ void Reactor<Sys>::adopt(Connection& connection, int fd, ServiceHandle requester
   connection.fd = fd;
   connection.protocol = protocol;
   SharedSlot& shared = shared_->slots.at(connection.id);
-  shared.lock.lock([this] { sys_->yield_thread(); });
+  const Locked locked(*sys_, shared);
   shared.fd = fd;
-  [[maybe_unused]] const bool asked = shared.lock.unlock();
 }
 
 template <Syscalls Sys>
@@ -253,12 +252,11 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
   Connection& connection = find(packet.id);
   if (connection.state != State::free) {
     SharedSlot& shared = shared_->slots.at(packet.id);
-    shared.lock.lock([this] { sys_->yield_thread(); });
+    const Locked locked(*sys_, shared);
     if (shared.address_changes > 0) --shared.address_changes;
     if (is_udp(connection.protocol)) {
       shared.address = std::make_unique<Endpoint>(packet.address.endpoint());
     }
-    [[maybe_unused]] const bool asked = shared.lock.unlock();
   }
   step(connection, Input::set_address, {.address = &packet.address});
 }
@@ -377,11 +375,10 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
 template <Syscalls Sys>
 void Reactor<Sys>::quiesce(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
-  shared.lock.lock([this] { sys_->yield_thread(); });
+  const Locked locked(*sys_, shared);
   Published seen = shared.seen();
   if (seen.send == SendMode::direct) seen.send = SendMode::queued;
   shared.publish(seen);
-  [[maybe_unused]] const bool asked = shared.lock.unlock();
 }
 
 template <Syscalls Sys>

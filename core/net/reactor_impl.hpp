@@ -203,21 +203,22 @@ void Reactor<Sys>::destroy(Connection& connection) {
   const std::uint32_t slot = slot_of(connection);
   deadlines_.remove(slot);
   timeouts_.remove(slot);
-  SharedSlot& shared = shared_->slots.at(connection.id);
-  shared.lock.lock([this] { sys_->yield_thread(); });
-  shared.publish({});
-  release_fd(connection);
-  shared.fd = -1;
-  shared.address_changes = 0;
-  shared.remainder.reset();
-  shared.address.reset();
-  shared.direct_bytes = 0;
-  shared.direct_ms = 0;
-  shared.output.reset(connection.id);
-  shared.reserved_by.store(0, std::memory_order_relaxed);
-  // Under the lock: nobody may change, in the name of the old id, what the next one finds.
-  shared_->slots.release(connection.id);
-  [[maybe_unused]] const bool asked = shared.lock.unlock();
+  {
+    SharedSlot& shared = shared_->slots.at(connection.id);
+    const Locked locked(*sys_, shared);
+    shared.publish({});
+    release_fd(connection);
+    shared.fd = -1;
+    shared.address_changes = 0;
+    shared.remainder.reset();
+    shared.address.reset();
+    shared.direct_bytes = 0;
+    shared.direct_ms = 0;
+    shared.output.reset(connection.id);
+    shared.reserved_by.store(0, std::memory_order_relaxed);
+    // Under the lock: nobody may change, in the name of the old id, what the next one finds.
+    shared_->slots.release(connection.id);
+  }
   connection = Connection{};
 }
 
@@ -292,11 +293,8 @@ UdpAddress Reactor<Sys>::default_address(Connection& connection) {
   const UdpAddress& told = connection.more().address;
   if (!told.empty()) return told;
   SharedSlot& shared = shared_->slots.at(connection.id);
-  shared.lock.lock([this] { sys_->yield_thread(); });
-  UdpAddress address;
-  if (shared.address) address = UdpAddress::from_endpoint(*shared.address);
-  [[maybe_unused]] const bool asked = shared.lock.unlock();
-  return address;
+  const Locked locked(*sys_, shared);
+  return shared.address ? UdpAddress::from_endpoint(*shared.address) : UdpAddress();
 }
 
 template <Syscalls Sys>
@@ -461,6 +459,14 @@ void Reactor<Sys>::expire_deadlines() {
   }
 }
 
+/// What senders wrote themselves.
+template <Syscalls Sys>
+typename Reactor<Sys>::DirectWrites Reactor<Sys>::direct_writes(const Connection& connection) {
+  SharedSlot& shared = shared_->slots.at(connection.id);
+  const Locked locked(*sys_, shared);
+  return {.bytes = shared.direct_bytes, .last_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1};
+}
+
 /// A connect that took too long, or silence for too long.
 template <Syscalls Sys>
 void Reactor<Sys>::expire_timeout(Connection& connection) {
@@ -470,11 +476,8 @@ void Reactor<Sys>::expire_timeout(Connection& connection) {
   }
   const std::int64_t limit_ms = connection.more().idle_timeout_ms.value_or(tuning_.idle_timeout_ms);
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
-  SharedSlot& shared = shared_->slots.at(connection.id);
-  shared.lock.lock([this] { sys_->yield_thread(); });
-  const std::int64_t direct_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1;
-  [[maybe_unused]] const bool asked = shared.lock.unlock();
-  const std::int64_t quiet_since = std::max({connection.read_ms, connection.written_ms, direct_ms});
+  const std::int64_t quiet_since =
+      std::max({connection.read_ms, connection.written_ms, direct_writes(connection).last_ms});
   if (quiet_since + limit_ms > now_ms_) {
     return timeouts_.set(slot_of(connection), quiet_since + limit_ms);
   }
@@ -647,11 +650,7 @@ std::vector<SocketInfo> Reactor<Sys>::netstat() {
   };
   for (const Connection& connection : connections_) {
     if (connection.state == State::free) continue;
-    SharedSlot& shared = shared_->slots.at(connection.id);
-    shared.lock.lock([this] { sys_->yield_thread(); });
-    const std::uint64_t direct_bytes = shared.direct_bytes;
-    const std::int64_t direct_ms = direct_bytes > 0 ? shared.direct_ms : -1;
-    [[maybe_unused]] const bool asked = shared.lock.unlock();
+    const DirectWrites direct = direct_writes(connection);
     const std::uint32_t interest = connection.registered ? connection.interest : 0;
     const bool reads = connection.watched == Watch::read || connection.watched == Watch::accept ||
                        connection.watched == Watch::datagram;
@@ -661,9 +660,9 @@ std::vector<SocketInfo> Reactor<Sys>::netstat() {
                     .state = connection.state,
                     .protocol = connection.protocol,
                     .read_bytes = connection.read_bytes,
-                    .written_bytes = connection.written_bytes + direct_bytes,
+                    .written_bytes = connection.written_bytes + direct.bytes,
                     .read_ms_ago = ago(connection.read_ms),
-                    .written_ms_ago = ago(std::max(connection.written_ms, direct_ms)),
+                    .written_ms_ago = ago(std::max(connection.written_ms, direct.last_ms)),
                     .queued_bytes = pending(connection),
                     .reading = connection.registered && reads,
                     .writing = (interest & EPOLLOUT) != 0 && !connection.queue_empty()};

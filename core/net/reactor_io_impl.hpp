@@ -173,7 +173,12 @@ void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
     connection.write_only = true;
     return;
   }
-  const std::string reason = io.error.message();
+  // The end of a pipe that can only be written cannot be asked what is wrong with it: its reader is
+  // gone.
+  const bool pipe_end =
+      connection.protocol == Protocol::borrowed && io.error == std::errc::bad_file_descriptor;
+  const std::string reason =
+      (pipe_end ? std::make_error_code(std::errc::broken_pipe) : io.error).message();
   step(connection, Input::read_failed, {.text = reason});
 }
 

@@ -118,7 +118,10 @@ struct SocketServer<Sys>::Impl {
 
   Result<int> datagrams_on(const Endpoint& endpoint, bool bound) {
     const Result<int> fd = sys.datagram_socket(endpoint.family());
-    if (!fd || !bound) return fd;
+    if (!fd) return fd;
+    // Without it nobody would ever hear that a peer is not there; silence is no reason to give up.
+    [[maybe_unused]] const auto set = sys.set_option(*fd, SocketOption::report_icmp, 1);
+    if (!bound) return fd;
     const Result<void> done = sys.bind(*fd, endpoint);
     if (done) return *fd;
     sys.close(*fd);
@@ -440,9 +443,6 @@ Result<SocketId> SocketServer<Sys>::udp_dial(ServiceHandle owner, const std::str
   const auto made = Impl::first_of(
       *endpoints, [&](const Endpoint& endpoint) { return impl_->datagrams_on(endpoint, false); });
   if (!made) return Failure(made.error());
-  // Without it nobody would ever hear that the peer is not there.
-  [[maybe_unused]] const auto set =
-      impl_->sys.set_option(made->first, SocketOption::report_icmp, 1);
   const Endpoint to = made->second;
   return impl_->adopt(
       owner, made->first, ParkedFd::Kind::datagrams, Impl::protocol_of(to),
