@@ -37,7 +37,7 @@ constexpr const char* kProcedure =
     R"(
 A packet sets TCP_NODELAY of a connection that has it: no payload, and no system call to carry it
 out. One thread gives them, the reactor of a server in the same process carries them out on another
-CPU. Baseline: bare_pipe, one write(2) per packet, two read(2) per packet on the other side, decoded.
+CPU. Baseline: bare_pipe, one write(2) per packet, on the other side two read(2), then decoded.
 
 Procedure: in every round each channel has one slice of --packets packets, in an order shuffled from
 --seed; it ends when the last one was carried out, and their number is checked. The figure is the

@@ -4,11 +4,12 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: fuzz/bugs/check.sh [--json FILE] [NAME...]
+usage: fuzz/bugs/check.sh [--json FILE | --apply-only] [NAME...]
 Plants fuzz/bugs/NAME.patch (default: every patch) into a temporary worktree of HEAD, builds the
 preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
+--apply-only: plants nothing, only says whether every patch still fits the files as they are.
 Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
 TEXT
 }
@@ -18,6 +19,8 @@ fail() { echo "check.sh: $*" >&2; exit 2; }
 json=''
 if [ "${1-}" = --help ]; then usage; exit 0; fi
 if [ "${1-}" = --json ]; then json=${2:?--json needs a file}; shift 2; fi
+apply_only=''
+if [ "${1-}" = --apply-only ]; then apply_only=yes; shift; fi
 case "${1-}" in -*) usage >&2; exit 2 ;; esac
 
 bugs=$(cd "$(dirname "$0")" && pwd)
@@ -28,6 +31,14 @@ fi
 for name in "$@"; do
   [ -f "$bugs/$name.patch" ] || fail "no patch $bugs/$name.patch"
 done
+
+if [ -n "$apply_only" ]; then
+  missed=0
+  for name in "$@"; do
+    git -C "$root" apply --check "$bugs/$name.patch" || { echo "$name does not apply"; missed=1; }
+  done
+  exit "$missed"
+fi
 
 work=$(mktemp -d)
 tree=$work/tree
