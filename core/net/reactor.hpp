@@ -89,7 +89,10 @@ class Reactor {
   bool poll(int timeout_ms);
 
   /// Gives a command from inside a callback of poll(): it runs when the callback has returned.
-  void give(ControlPacket packet) { local_.push_back(std::move(packet)); }
+  template <typename Packet>
+  void give(Packet&& packet) {
+    local_.emplace_back(std::forward<Packet>(packet));
+  }
 
   /// When the last wait ended.
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
@@ -189,6 +192,9 @@ class Reactor {
     SharedSlot* slot_;
   };
 
+  /// What the reactor does after an event: only when it is done may the owner run at once.
+  enum class Then : std::uint8_t { goes_on, is_done };
+
   // The rule machine.
   Connection& find(SocketId id);
   void step(Connection& connection, Input input, Details&& details = {});
@@ -197,8 +203,9 @@ class Reactor {
   void act_queue(Connection& connection, Details& details);
   UdpAddress default_address(Connection& connection);
   void deliver_unread(Connection& connection);
-  bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
-  bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);
+  bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details, Then then);
+  bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data,
+               Then then = Then::goes_on);
   void destroy(Connection& connection);
   void release_fd(Connection& connection);
   void publish(const Connection& connection);

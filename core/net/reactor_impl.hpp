@@ -130,13 +130,14 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details&& details) 
     // Gone before the owner hears of it: after CLOSE the descriptor is closed and the port free.
     counters_->closes[detail::index(input)].add();
     enter(connection, State::free);
-    emit(id, owner, rule->emit, details);
+    emit(id, owner, rule->emit, details, Then::is_done);
     return;
   }
   const bool moves = rule->to != rule->from;
   // Published before the owner hears of it: after OPEN every send is accepted.
   if (moves) enter(connection, rule->to);
-  const bool heard = emit(id, owner, rule->emit, details);
+  const bool done = rule->act == Act::nothing || (rule->act == Act::own && !connection.extra);
+  const bool heard = emit(id, owner, rule->emit, details, done ? Then::is_done : Then::goes_on);
   act(connection, rule->act, details);
   if (!heard && connection.id == id) owner_left(connection);
 }
@@ -310,7 +311,7 @@ void Reactor<Sys>::deliver_unread(Connection& connection) {
 
 /// Returns false when the owner is gone.
 template <Syscalls Sys>
-bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details) {
+bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details, Then then) {
   const auto text = [](std::string_view words) { return Block::copy_of(words); };
   // Answers to a requester who need not be the owner: that it is gone says nothing about the
   // socket.
@@ -322,25 +323,25 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
     case Emit::nothing:
       return true;
     case Emit::open:
-      return deliver(EventKind::open, id, owner, details.ud, text(details.text));
+      return deliver(EventKind::open, id, owner, details.ud, text(details.text), then);
     case Emit::open_start:
-      return deliver(EventKind::open, id, owner, 0, text("start"));
+      return deliver(EventKind::open, id, owner, 0, text("start"), then);
     case Emit::open_transfer:
-      return deliver(EventKind::open, id, owner, 0, text("transfer"));
+      return deliver(EventKind::open, id, owner, 0, text("transfer"), then);
     case Emit::accept:
-      return deliver(EventKind::accept, id, owner, details.ud, text(details.text));
+      return deliver(EventKind::accept, id, owner, details.ud, text(details.text), then);
     case Emit::data: {
       const auto size = static_cast<std::int64_t>(details.data.size());
-      return deliver(EventKind::data, id, owner, size, std::move(details.data));
+      return deliver(EventKind::data, id, owner, size, std::move(details.data), then);
     }
     case Emit::udp:
-      return deliver(EventKind::udp, id, owner, details.ud, std::move(details.data));
+      return deliver(EventKind::udp, id, owner, details.ud, std::move(details.data), then);
     case Emit::handover:
-      return deliver(EventKind::handover, id, owner, 0, {});
+      return deliver(EventKind::handover, id, owner, 0, {}, then);
     case Emit::close:
-      return deliver(EventKind::close, id, owner, 0, {});
+      return deliver(EventKind::close, id, owner, 0, {}, then);
     case Emit::error:
-      return deliver(EventKind::error, id, owner, 0, text(details.text));
+      return deliver(EventKind::error, id, owner, 0, text(details.text), then);
     case Emit::error_then_close:
       return deliver(EventKind::error, id, owner, 0, text(details.text)) &&
              deliver(EventKind::close, id, owner, 0, {});
@@ -356,10 +357,13 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
 
 template <Syscalls Sys>
 bool Reactor<Sys>::deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud,
-                           Block data) {
-  delivered_ = true;
-  const bool heard = sink_.deliver(
-      sink_.context, Event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)});
+                           Block data, Then then) {
+  Event event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)};
+  // What is commanded meanwhile is not carried out before we are done, either.
+  const bool runs = then == Then::is_done && !delivered_ && sink_.deliver_and_run != nullptr;
+  delivered_ = !runs;
+  const bool heard = runs ? sink_.deliver_and_run(sink_.context, std::move(event))
+                          : sink_.deliver(sink_.context, std::move(event));
   if (!heard) counters_->refused_events.add();
   return heard;
 }

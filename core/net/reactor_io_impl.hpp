@@ -126,21 +126,10 @@ void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
   }
   // step(), for the one rule that is applied to every message.
   const SocketId id = connection.id;
-  if (delivered_ || sink_.deliver_and_run == nullptr) {
-    const bool heard = deliver(EventKind::data, id, connection.owner, size, std::move(io.data));
-    if (!heard && connection.id == id) owner_left(connection);
-    return;
-  }
-  // No command is carried out before this returns, so the socket is still what it was.
-  const bool heard = sink_.deliver_and_run(sink_.context, {.kind = EventKind::data,
-                                                           .id = id,
-                                                           .to = connection.owner,
-                                                           .ud = size,
-                                                           .data = std::move(io.data)});
-  if (heard) [[likely]]
-    return;
-  counters_->refused_events.add();
-  owner_left(connection);
+  const bool heard =
+      deliver(EventKind::data, id, connection.owner, size, std::move(io.data), Then::is_done);
+  if (!heard) [[unlikely]]
+    owner_left(connection);
 }
 
 template <Syscalls Sys>

@@ -46,9 +46,10 @@ struct SocketServer<Sys>::Impl {
     return polling.load(std::memory_order_relaxed) == this_thread();
   }
 
-  Result<void> give(const ControlPacket& packet) {
-    if (!on_reactor_thread()) return channel.send(encode(packet));
-    reactor->give(packet);
+  template <typename Packet>
+  Result<void> give(Packet packet) {
+    if (!on_reactor_thread()) return channel.send(encode(std::move(packet)));
+    reactor->give(std::move(packet));
     return {};
   }
 

@@ -45,7 +45,15 @@ class World {
     EventSink sink{.context = this, .deliver = [](void* context, Event&& event) {
                      return static_cast<World*>(context)->take(std::move(event));
                    }};
-    if (run_) sink.run = [](void* context) { static_cast<World*>(context)->run_(); };
+    if (run_) {
+      sink.run = [](void* context) { static_cast<World*>(context)->run_(); };
+      sink.deliver_and_run = [](void* context, Event&& event) {
+        auto& world = *static_cast<World*>(context);
+        const bool heard = world.take(std::move(event));
+        world.run_();
+        return heard;
+      };
+    }
     auto made = SocketServer<Sys>::create(sys, tuning, sink);
     EXPECT_TRUE(made.has_value());
     server = std::move(*made);
