@@ -102,7 +102,10 @@ Result<void> TcpEnd::shutdown_write() {
     edges_.any();
     return {};
   }
-  if (!is_up()) return failure(std::errc::not_connected);
+  if (!is_up()) {
+    edges_.any();  // inet_shutdown() wakes even when it fails.
+    return failure(std::errc::not_connected);
+  }
   const bool first = !std::exchange(fin_out_, true);
   edges_.any();
   if (const auto other = other_.lock(); first && other) other->receive_fin();

@@ -9,6 +9,7 @@ Plants fuzz/bugs/NAME.patch (default: every patch) into a temporary worktree of 
 preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
+  finder: test TARGET           the test program TARGET must fail
 --apply-only: plants nothing, only says whether every patch still fits the files as they are.
 Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
 TEXT
@@ -60,6 +61,10 @@ look() { # kind, what, seconds
       if build "$2"; then echo 'not found'; return; fi
       grep -q 'static assertion failed' "$work/build.log" || fail "$(tail -20 "$work/build.log")"
       echo found
+      ;;
+    test)
+      build "$2" || fail "$(tail -20 "$work/build.log")"
+      if "$tree/build/fuzz/bin/$2" >"$work/run.log" 2>&1; then echo 'not found'; else echo found; fi
       ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
