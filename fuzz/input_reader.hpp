@@ -16,7 +16,10 @@ class InputReader {
   [[nodiscard]] bool empty() const { return rest_.empty(); }
 
   std::uint8_t byte() {
-    if (rest_.empty()) return 0;
+    if (rest_.empty()) {
+      ++read_past_end_;
+      return 0;
+    }
     const std::uint8_t value = rest_.front();
     rest_ = rest_.subspan(1);
     return value;
@@ -32,8 +35,12 @@ class InputReader {
     return std::as_bytes(taken);
   }
 
+  /// Bytes that were asked for and not there.
+  [[nodiscard]] std::size_t read_past_end() const { return read_past_end_; }
+
  private:
   std::span<const std::uint8_t> rest_;
+  std::size_t read_past_end_ = 0;
 };
 
 }  // namespace skysock::fuzz

@@ -6,8 +6,13 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "fuzz/sim_cells.hpp"
+#include "fuzz/sim_program.hpp"
+
 namespace skysock::fuzz {
 namespace {
+
+SimCells* counted_in = nullptr;
 
 bool tracing() {
   static const bool on = std::getenv("SKYSOCK_FUZZ_TRACE") != nullptr;
@@ -17,7 +22,7 @@ bool tracing() {
 }  // namespace
 
 void trace_operation(char letter) {
-  if (tracing()) fmt::print(stderr, "{}\n", letter);
+  if (tracing()) fmt::print(stderr, "{}\n", operation_name(letter));
 }
 
 void trace_event(const Event& event, bool refused) {
@@ -31,7 +36,10 @@ void trace_event(const Event& event, bool refused) {
              refused ? " (refused)" : "");
 }
 
+void count_steps_in(SimCells* cells) { counted_in = cells; }
+
 void trace_step(const Step& step) {
+  if (counted_in != nullptr) counted_in->count(step.rule);
   if (!tracing()) return;
   const Rule& rule = step.rule;
   fmt::print(stderr, "  id={} {}: {} -> {}\n", step.id, to_text(rule.input), to_text(rule.from),

@@ -61,6 +61,9 @@ class Generator {
         return {.verb = Verb::event, .place = place};
       case 2:
         return {.verb = Verb::wait};
+      case 3:  // Whether anybody still listens there or not.
+        kinds_[place] = Kind::stream;
+        return {.verb = Verb::connect, .place = place, .other = listener_};
       default:
         kinds_[place] = Kind::listener;
         waiting_ = 0;

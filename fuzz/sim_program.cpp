@@ -1,0 +1,317 @@
+#include "fuzz/sim_program.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "core/base/check.hpp"
+
+namespace skysock::fuzz {
+namespace {
+
+constexpr std::size_t kArgumentsMax = 5;
+
+/// How an operation is written and read, and how often random programs have it. In the order of
+/// StreamWorld::kOperations, which a byte that is no letter picks from.
+struct Form {
+  char letter;
+  std::string_view name;
+  std::array<std::string_view, kArgumentsMax> arguments;
+  unsigned weight;
+
+  [[nodiscard]] std::size_t count() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        arguments, [](std::string_view argument) { return !argument.empty(); }));
+  }
+};
+
+constexpr char kRaw = 'r';
+constexpr std::size_t kArgumentBytesMax = 63;  ///< Of raw bytes: op_raw_bytes().
+
+constexpr std::array kForms = {
+    Form{'r', "raw", {}, 1},
+    Form{'p', "raw_packet", {"type", "id", "service", "argument", "cut"}, 3},
+    Form{'L', "listen", {"service"}, 3},
+    Form{'O', "open", {"service", "where"}, 5},
+    Form{'S', "start", {"service", "id"}, 9},
+    Form{'D', "send", {"id", "size"}, 12},
+    Form{'P', "send_low", {"id", "size"}, 5},
+    Form{'K', "close", {"service", "id", "flags"}, 8},
+    Form{'X', "exit", {}, 1},
+    Form{'y', "service_dies", {"service"}, 1},
+    Form{'d', "dial", {"listener"}, 6},
+    Form{'t', "peer_send", {"peer", "size"}, 10},
+    Form{'g', "peer_read", {"peer", "size"}, 6},
+    Form{'f', "peer_shutdown", {"peer"}, 4},
+    Form{'e', "peer_close", {"peer"}, 3},
+    Form{'z', "peer_reset", {"peer"}, 3},
+    Form{'m', "remote_answer", {"remote", "answer"}, 2},
+    Form{'b', "fault", {"call", "error", "after"}, 5},
+    Form{'i', "limit_send", {"bytes"}, 4},
+    Form{'u', "fd_limit", {"left"}, 2},
+    Form{'h', "advance", {"tenths"}, 4},
+    Form{'q', "poll", {}, 22},
+    Form{'Q', "poll_until_idle", {}, 3},
+    Form{'H', "hold", {"service", "id"}, 5},
+    Form{'v', "hand_over", {"service", "id"}, 3},
+    Form{'V', "give_back", {"id", "bytes"}, 3},
+    Form{'w', "hand_over_done", {"service", "id"}, 3},
+    Form{'T', "set_option", {"id", "option", "value"}, 4},
+    Form{'B', "bind", {"service", "kind"}, 3},
+    Form{'l', "pipe_end", {"which", "closes", "size"}, 3},
+    Form{'U', "udp", {"service", "kind"}, 3},
+    Form{'N', "udp_dial", {"service", "destination"}, 2},
+    Form{'C', "udp_connect", {"id", "destination"}, 2},
+    Form{'A', "send_to", {"id", "destination", "size"}, 3},
+    Form{'a', "udp_peer_send", {"peer", "endpoint", "size"}, 3},
+    Form{'R', "resolver", {"does"}, 2},
+    Form{'G', "owner_gone", {"service"}, 2},
+    Form{'n', "netstat", {}, 2},
+    Form{'W', "send_much", {"id"}, 1},
+    Form{'k', "wake", {}, 1},
+};
+
+const Form& form_of(char letter) {
+  const auto found = std::ranges::find(kForms, letter, &Form::letter);
+  SKYSOCK_CHECK(found != kForms.end());
+  return *found;
+}
+
+// ---- Reading text
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  for (line = trimmed(line); !line.empty();) {
+    const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+    words.push_back(line.substr(0, end));
+    line = trimmed(line.substr(end));
+  }
+  return words;
+}
+
+std::optional<std::uint8_t> byte_of(std::string_view text, int base) {
+  std::uint8_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+using Parsed = std::expected<std::vector<std::uint8_t>, std::string>;
+
+Parsed bytes_from(std::span<const std::string_view> words, int base, std::string_view expected) {
+  std::vector<std::uint8_t> bytes;
+  for (const std::string_view word : words) {
+    const auto byte = byte_of(word, base);
+    if (!byte) return std::unexpected(fmt::format("'{}': expected {}", word, expected));
+    bytes.push_back(*byte);
+  }
+  return bytes;
+}
+
+Parsed arguments_from(const Form& form, std::span<const std::string_view> words) {
+  std::vector<std::uint8_t> values;
+  for (std::size_t at = 0; at < form.count(); ++at) {
+    const std::string_view name = form.arguments[at];
+    const std::string_view word = at < words.size() ? words[at] : std::string_view();
+    const bool named = word.starts_with(name) && word.substr(name.size()).starts_with('=');
+    const auto value = named ? byte_of(word.substr(name.size() + 1), 10) : std::nullopt;
+    if (!value) {
+      return std::unexpected(fmt::format("'{}': expected '{}=N' with N from 0 to 255", word, name));
+    }
+    values.push_back(*value);
+  }
+  if (words.size() > form.count()) {
+    return std::unexpected(fmt::format("'{}': expected the end of the line", words[form.count()]));
+  }
+  return values;
+}
+
+// ---- Random programs
+
+/// Arguments that meet each other: few services, few ids, few peers, small and large sizes.
+std::uint8_t random_argument(std::string_view name, Prng& random) {
+  const auto below = [&](std::uint64_t bound) {
+    return static_cast<std::uint8_t>(random.below(bound));
+  };
+  if (name == "service") return random.below(4) == 0 ? below(4) : std::uint8_t{0};
+  if (name == "id") return random.below(16) == 0 ? below(256) : below(5);
+  if (name == "peer" || name == "listener" || name == "remote" || name == "which") return below(3);
+  if (name == "size" || name == "bytes") return random.below(3) == 0 ? below(256) : below(12);
+  if (name == "tenths") return random.below(2) == 0 ? below(12) : below(256);
+  if (name == "after") return random.below(2) == 0 ? std::uint8_t{0} : below(4);
+  if (name == "left") return random.below(3) == 0 ? std::uint8_t{255} : below(4);
+  if (name == "type") {
+    constexpr std::string_view kTypes = "SLOBUNKDPACTHWX";
+    return static_cast<std::uint8_t>(kTypes[random.below(kTypes.size())]);
+  }
+  if (name == "cut") return random.below(3) == 0 ? below(20) : std::uint8_t{0};
+  return below(256);
+}
+
+SimOperation random_operation(const Form& form, Prng& random) {
+  SimOperation operation{.letter = form.letter};
+  if (form.letter == kRaw) {
+    for (std::uint64_t left = random.below(24); left > 0; --left) {
+      operation.arguments.push_back(static_cast<std::uint8_t>(random.below(256)));
+    }
+    return operation;
+  }
+  for (std::size_t at = 0; at < form.count(); ++at) {
+    operation.arguments.push_back(random_argument(form.arguments[at], random));
+  }
+  return operation;
+}
+
+const Form& random_form(Prng& random) {
+  static const std::uint64_t kTotal = [] {
+    std::uint64_t total = 0;
+    for (const Form& form : kForms) total += form.weight;
+    return total;
+  }();
+  std::uint64_t choice = random.below(kTotal);
+  for (const Form& form : kForms) {
+    if (choice < form.weight) return form;
+    choice -= form.weight;
+  }
+  return kForms.front();
+}
+
+/// A listener and a connection, as most programs need one.
+void add_connection(SimProgram& program) {
+  const auto add = [&](char letter, std::vector<std::uint8_t> arguments) {
+    program.operations.push_back({.letter = letter, .arguments = std::move(arguments)});
+  };
+  add('L', {0});
+  add('q', {});
+  add('S', {0, 0});
+  add('q', {});
+  add('d', {0});
+  add('q', {});
+  add('S', {0, 1});
+  add('q', {});
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> bytes_of(const SimProgram& program) {
+  std::vector<std::uint8_t> bytes(program.world.begin(), program.world.end());
+  for (const SimOperation& operation : program.operations) {
+    bytes.push_back(static_cast<std::uint8_t>(operation.letter));
+    if (operation.letter == kRaw) {
+      bytes.push_back(static_cast<std::uint8_t>(operation.arguments.size()));
+    }
+    bytes.insert(bytes.end(), operation.arguments.begin(), operation.arguments.end());
+  }
+  return bytes;
+}
+
+SimProgram program_of(std::span<const std::uint8_t> bytes) {
+  std::size_t at = 0;
+  const auto next = [&] { return at < bytes.size() ? bytes[at++] : std::uint8_t{0}; };
+  SimProgram program;
+  for (std::uint8_t& choice : program.world) choice = next();
+  while (at < bytes.size()) {
+    const std::uint8_t letter = next();
+    const auto named = std::ranges::find(kForms, static_cast<char>(letter), &Form::letter);
+    const Form& form = named != kForms.end() ? *named : kForms[letter % kForms.size()];
+    SimOperation operation{.letter = form.letter};
+    std::size_t count = form.count();
+    if (form.letter == kRaw) {
+      count = std::min(next() % (kArgumentBytesMax + 1), bytes.size() - at);
+    }
+    while (operation.arguments.size() < count) operation.arguments.push_back(next());
+    program.operations.push_back(std::move(operation));
+  }
+  return program;
+}
+
+std::string text_of(const SimProgram& program) {
+  std::string text = fmt::format("world {}\n", fmt::join(program.world, " "));
+  for (const SimOperation& operation : program.operations) {
+    const Form& form = form_of(operation.letter);
+    text += form.name;
+    if (operation.letter == kRaw) {
+      for (const std::uint8_t byte : operation.arguments) text += fmt::format(" {:02x}", byte);
+    }
+    for (std::size_t at = 0; at < form.count(); ++at) {
+      text += fmt::format(" {}={}", form.arguments[at], operation.arguments[at]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::expected<SimProgram, std::string> parse_program(std::string_view text) {
+  SimProgram program;
+  bool has_world = false;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::vector<std::string_view> words = words_of(line.substr(0, line.find('#')));
+    if (words.empty()) continue;
+    const auto failed = [&](std::string_view what) {
+      return std::unexpected(fmt::format("line {}: {}", number, what));
+    };
+    const auto rest = std::span(words).subspan(1);
+    if (!has_world) {
+      const auto bytes = bytes_from(rest, 10, "a number from 0 to 255");
+      if (words[0] != "world" || !bytes || bytes->size() != SimProgram::kWorldBytes) {
+        return failed("expected 'world' and 5 numbers from 0 to 255");
+      }
+      std::ranges::copy(*bytes, program.world.begin());
+      has_world = true;
+      continue;
+    }
+    const auto form = std::ranges::find(kForms, words[0], &Form::name);
+    if (form == kForms.end()) return failed(fmt::format("no operation '{}'", words[0]));
+    auto arguments = form->letter == kRaw ? bytes_from(rest, 16, "a byte of two hex digits")
+                                          : arguments_from(*form, rest);
+    if (!arguments) return failed(arguments.error());
+    if (arguments->size() > kArgumentBytesMax) return failed("expected at most 63 bytes");
+    program.operations.push_back({.letter = form->letter, .arguments = std::move(*arguments)});
+  }
+  if (!has_world) return std::unexpected("expected a line 'world' with 5 numbers from 0 to 255");
+  return program;
+}
+
+SimProgram random_program(Prng& random) {
+  constexpr std::size_t kOperationsMin = 8;
+  constexpr std::size_t kOperationsMore = 24;
+  SimProgram program;
+  for (std::uint8_t& choice : program.world) {
+    // Most worlds are plain but for one thing or two.
+    choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};
+  }
+  if (random.below(4) != 0) add_connection(program);
+  for (std::size_t left = kOperationsMin + random.below(kOperationsMore); left > 0; --left) {
+    program.operations.push_back(random_operation(random_form(random), random));
+  }
+  return program;
+}
+
+std::string_view operation_name(char letter) { return form_of(letter).name; }
+
+std::string operations_help() {
+  std::string text;
+  for (const Form& form : kForms) {
+    text += fmt::format("  {}", form.name);
+    if (form.letter == kRaw) text += " BYTES in hex";
+    for (std::size_t at = 0; at < form.count(); ++at) {
+      text += fmt::format(" {}=N", form.arguments[at]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace skysock::fuzz

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/prng.hpp"
+
+namespace skysock::fuzz {
+
+/// One line of a program: what StreamWorld does for a letter, with its arguments. Every argument is
+/// a byte that picks among what there is at that moment, so that a program stays one whatever is
+/// taken out of it.
+struct SimOperation {
+  char letter = 'q';
+  std::vector<std::uint8_t> arguments;  ///< As many as the operation has; of raw bytes, those.
+
+  bool operator==(const SimOperation&) const = default;
+};
+
+/// A whole life of a server on the simulated kernel: API calls, raw packets, peers, faults, time.
+/// The same thing as an input of control_stream_fuzzer, to be read and written by people:
+///
+///     world 0 0 0 0 0
+///     listen service=0
+///     poll
+///     raw 53 06 00 00 00 01 00 00
+struct SimProgram {
+  static constexpr std::size_t kWorldBytes = 5;
+
+  std::array<std::uint8_t, kWorldBytes> world{};  ///< WorldOptions::read() says what they choose.
+  std::vector<SimOperation> operations;
+
+  bool operator==(const SimProgram&) const = default;
+};
+
+/// The input that StreamWorld reads.
+std::vector<std::uint8_t> bytes_of(const SimProgram& program);
+/// What StreamWorld makes of any input.
+SimProgram program_of(std::span<const std::uint8_t> bytes);
+
+std::string text_of(const SimProgram& program);
+/// Reads what text_of() writes; empty lines and what follows '#' do not count. Error: a sentence
+/// with the number of the line and what was expected there.
+std::expected<SimProgram, std::string> parse_program(std::string_view text);
+
+/// A program that mostly makes sense, from `random` alone: 16 operations and more on average.
+SimProgram random_program(Prng& random);
+
+/// The name of an operation's letter. Requires: there is one.
+std::string_view operation_name(char letter);
+
+/// Every operation's name with its arguments, one line each.
+std::string operations_help();
+
+}  // namespace skysock::fuzz

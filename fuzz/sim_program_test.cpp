@@ -1,0 +1,128 @@
+// Are programs what StreamWorld reads, are they read back as they were written, do equal ones do
+// equal things, and is one that fails caught and made small?
+
+#include "fuzz/sim_program.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/base/check.hpp"
+#include "fuzz/input_reader.hpp"
+#include "fuzz/sim_runner.hpp"
+#include "fuzz/stream_world.hpp"
+
+namespace skysock::fuzz {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kConnection = R"(# A listener, a connection, an answer.
+world 0 0 0 0 0
+
+listen service=0
+poll
+start service=0 id=0
+poll            # it listens
+dial listener=0
+poll
+start service=0 id=1
+poll
+send id=1 size=4
+raw 53 06 ff
+)";
+
+TEST(SimProgram, TextIsReadBackAsItWasWritten) {
+  Prng random(1);
+  for (int turn = 0; turn < 500; ++turn) {
+    const SimProgram program = random_program(random);
+    const auto read = parse_program(text_of(program));
+    ASSERT_TRUE(read) << read.error();
+    EXPECT_EQ(*read, program);
+  }
+}
+
+TEST(SimProgram, BytesAreReadBackAsTheyWereWritten) {
+  Prng random(2);
+  for (int turn = 0; turn < 500; ++turn) {
+    const SimProgram program = random_program(random);
+    EXPECT_EQ(program_of(bytes_of(program)), program);
+  }
+}
+
+/// Else the arguments of one operation would be the letters of the next.
+TEST(SimProgram, TheWorldReadsAsManyArgumentsAsAnOperationHas) {
+  Prng random(3);
+  for (int turn = 0; turn < 2'000; ++turn) {
+    SimProgram program = random_program(random);
+    program.world[1] &= 0x7FU;  // Services read nothing.
+    for (SimOperation& operation : program.operations) {
+      for (std::uint8_t& argument : operation.arguments) argument = static_cast<std::uint8_t>('q');
+    }
+    const SimProgram once = program;
+    EXPECT_EQ(program_of(bytes_of(once)), once);
+  }
+  // An operation that reads more than it has would take the exit for an argument.
+  const auto text = operations_help();
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    std::string line = text.substr(at, end - at);
+    at = end + 1;
+    if (line.find("raw ") != std::string::npos) continue;
+    while (line.find("=N") != std::string::npos) line.replace(line.find("=N"), 2, "=1");
+    const auto program = parse_program("world 0 2 0 0 0\n" + line + "\nexit\n");
+    ASSERT_TRUE(program) << program.error();
+    const std::vector<std::uint8_t> bytes = bytes_of(*program);
+    InputReader input(bytes);
+    StreamWorld world(input);
+    world.run();
+    EXPECT_TRUE(input.empty()) << line;
+    EXPECT_EQ(input.read_past_end(), 0U) << line;
+  }
+}
+
+TEST(SimProgram, CommentsAndEmptyLinesDoNotCount) {
+  const auto program = parse_program(kConnection);
+  ASSERT_TRUE(program) << program.error();
+  EXPECT_EQ(program->operations.size(), 10U);
+  EXPECT_EQ(program->operations.back().arguments, (std::vector<std::uint8_t>{0x53, 6, 0xFF}));
+}
+
+TEST(SimProgram, WhatIsWrongIsSaidWithItsLine) {
+  const auto error = [](const char* text) { return parse_program(text).error(); };
+  EXPECT_THAT(error(""), HasSubstr("expected a line 'world'"));
+  EXPECT_THAT(error("poll\n"), HasSubstr("line 1: expected 'world'"));
+  EXPECT_THAT(error("world 0 0 0 0\n"), HasSubstr("line 1: expected 'world'"));
+  EXPECT_THAT(error("world 0 0 0 0 256\n"), HasSubstr("line 1"));
+  EXPECT_THAT(error("world 0 0 0 0 0\n\njump\n"), HasSubstr("line 3: no operation 'jump'"));
+  EXPECT_THAT(error("world 0 0 0 0 0\nlisten\n"), HasSubstr("line 2: '': expected 'service=N'"));
+  EXPECT_THAT(error("world 0 0 0 0 0\nlisten service=300\n"), HasSubstr("'service=300': expected"));
+  EXPECT_THAT(error("world 0 0 0 0 0\npoll now\n"), HasSubstr("'now': expected the end"));
+  EXPECT_THAT(error("world 0 0 0 0 0\nraw 1g\n"), HasSubstr("'1g': expected a byte"));
+}
+
+TEST(SimRunner, TheSameProgramLeavesTheSameTrace) {
+  for (std::uint64_t number = 0; number < 200; ++number) {
+    const SimProgram program = numbered_program(5, number);
+    EXPECT_EQ(run_here(program), run_here(program)) << text_of(program);
+  }
+}
+
+TEST(SimRunner, ARunOfRandomProgramsSaysWhatItDid) {
+  const SimTally tally = run_random({.seed = 3, .count = 300}, [](const SimTally&) {});
+  EXPECT_FALSE(tally.failed) << text_of(numbered_program(3, *tally.failed));
+  EXPECT_EQ(tally.programs, 300U);
+  EXPECT_GE(tally.operations, 300U * 16);
+  EXPECT_GT(tally.cells.reached(), 100U);
+  EXPECT_LE(tally.cells.reached(), SimCells::possible());
+  const SimTally again = run_random({.seed = 3, .count = 300}, [](const SimTally&) {});
+  EXPECT_EQ(again.trace, tally.trace);
+  const SimTally other = run_random({.seed = 4, .count = 300}, [](const SimTally&) {});
+  EXPECT_NE(other.trace, tally.trace);
+}
+
+TEST(SimRunner, AProgramThatPassesIsNoFailure) {
+  EXPECT_FALSE(run_apart(parse_program(kConnection).value()));
+}
+
+}  // namespace
+}  // namespace skysock::fuzz

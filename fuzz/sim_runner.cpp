@@ -1,0 +1,262 @@
+#include "fuzz/sim_runner.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <new>
+#include <thread>
+
+#include "core/base/check.hpp"
+#include "fuzz/input_reader.hpp"
+#include "fuzz/stream_world.hpp"
+
+namespace skysock::fuzz {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// A process that runs `work`, and what it wrote to standard error.
+class Child {
+ public:
+  template <typename Work>
+  explicit Child(Work work) : log_(memfd_create("skysock-sim", MFD_CLOEXEC)) {
+    SKYSOCK_CHECK(log_ >= 0);
+    std::fflush(nullptr);
+    pid_ = fork();
+    SKYSOCK_CHECK(pid_ >= 0);
+    if (pid_ > 0) return;
+    dup2(log_, STDERR_FILENO);
+    work();
+    std::exit(0);  // Leaks are looked for here.
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    if (!status_) kill();
+    close(log_);
+  }
+
+  /// Whether it still runs.
+  bool runs() {
+    int status = 0;
+    if (!status_ && waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+    return !status_;
+  }
+  void wait() {
+    int status = 0;
+    if (!status_ && waitpid(pid_, &status, 0) == pid_) status_ = status;
+  }
+  void kill() {
+    ::kill(pid_, SIGKILL);
+    wait();
+  }
+  /// Requires: it has ended.
+  [[nodiscard]] bool passed() const { return WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
+
+  [[nodiscard]] std::string output() const {
+    std::string text(static_cast<std::size_t>(lseek(log_, 0, SEEK_END)), '\0');
+    const ssize_t got = pread(log_, text.data(), text.size(), 0);
+    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return text;
+  }
+
+ private:
+  int log_;
+  pid_t pid_ = -1;
+  std::optional<int> status_;
+};
+
+/// The line of `output` that says what is wrong.
+std::string reason_in(const std::string& output) {
+  for (const std::string_view mark : {"check failed: ", "ERROR: ", "runtime error: "}) {
+    const std::size_t found = output.find(mark);
+    if (found == std::string::npos) continue;
+    const std::size_t line = output.rfind('\n', found) + 1;  // npos + 1 is 0.
+    const bool check = mark.starts_with("check");
+    // A process number would make every failure another one.
+    const std::size_t begin = check || mark.starts_with("runtime") ? line : found;
+    return output.substr(begin, output.find('\n', found) - begin);
+  }
+  return "the process ended without a word";
+}
+
+/// What the running child tells.
+struct Shared {
+  std::atomic<std::uint64_t> programs{0};
+  std::atomic<std::uint64_t> operations{0};
+  std::atomic<std::uint64_t> trace{0};
+  SimCells cells;
+};
+
+class SharedMemory {
+ public:
+  SharedMemory()
+      : memory_(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0)) {
+    SKYSOCK_CHECK(memory_ != MAP_FAILED);
+    shared_ = new (memory_) Shared();
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  ~SharedMemory() { munmap(memory_, sizeof(Shared)); }
+  Shared* operator->() { return shared_; }
+
+ private:
+  void* memory_;
+  Shared* shared_;
+};
+
+void run_range(const SimRange& range, Shared& shared) {
+  count_steps_in(&shared.cells);
+  const auto begin = Clock::now();
+  for (std::uint64_t number = 0; number < range.count; ++number) {
+    if (range.limit_s > 0 && number % 64 == 0 && seconds_since(begin) >= range.limit_s) return;
+    const SimProgram program = numbered_program(range.seed, range.first + number);
+    const std::uint64_t trace = run_here(program);
+    shared.trace = mix64(shared.trace ^ trace);
+    shared.operations += program.operations.size();
+    shared.programs += 1;
+  }
+}
+
+SimTally tally_of(Shared& shared, Clock::time_point begin) {
+  return {.programs = shared.programs,
+          .operations = shared.operations,
+          .trace = shared.trace,
+          .seconds = seconds_since(begin),
+          .cells = shared.cells};
+}
+
+}  // namespace
+
+std::uint64_t run_here(const SimProgram& program) {
+  const std::vector<std::uint8_t> bytes = bytes_of(program);
+  InputReader input(bytes);
+  return StreamWorld(input).run();
+}
+
+std::optional<SimFailure> run_apart(const SimProgram& program, unsigned limit_s) {
+  Child child([&] {
+    alarm(limit_s);  // An endless loop ends with SIGALRM.
+    run_here(program);
+  });
+  child.wait();
+  if (child.passed()) return std::nullopt;
+  std::string output = child.output();
+  std::string what = reason_in(output);
+  return SimFailure{.what = std::move(what), .output = std::move(output)};
+}
+
+SimProgram numbered_program(std::uint64_t seed, std::uint64_t number) {
+  Prng random(mix64(mix64(seed) + number));
+  return random_program(random);
+}
+
+SimTally run_random(const SimRange& range, const std::function<void(const SimTally&)>& progress) {
+  constexpr std::chrono::milliseconds kLook{100};
+  constexpr std::chrono::seconds kStuck{20};
+  SharedMemory shared;
+  const auto begin = Clock::now();
+  Child child([&] { run_range(range, *shared.operator->()); });
+  auto moved = Clock::now();
+  std::uint64_t programs = 0;
+  while (child.runs()) {
+    std::this_thread::sleep_for(kLook);
+    if (const std::uint64_t now = shared->programs; now != programs) {
+      programs = now;
+      moved = Clock::now();
+    }
+    if (Clock::now() - moved > kStuck) child.kill();
+    progress(tally_of(*shared.operator->(), begin));
+  }
+  SimTally tally = tally_of(*shared.operator->(), begin);
+  if (child.passed()) return tally;
+  // A leak is only seen at the end: then none of them in particular.
+  tally.failed = range.first + tally.programs;
+  return tally;
+}
+
+namespace {
+
+/// One that fails in the same way is kept.
+class Shrinker {
+ public:
+  Shrinker(SimProgram program, const SimFailure& failure, std::uint64_t& tried)
+      : program_(std::move(program)), what_(failure.what), tried_(tried) {}
+
+  SimProgram run() {
+    while (drop_operations() || simplify_arguments()) {
+    }
+    return std::move(program_);
+  }
+
+ private:
+  bool keep_if_it_fails(SimProgram candidate) {
+    ++tried_;
+    const auto failure = run_apart(candidate);
+    if (!failure || failure->what != what_) return false;
+    program_ = std::move(candidate);
+    return true;
+  }
+
+  /// Halves, quarters, ..., single operations.
+  bool drop_operations() {
+    bool any = false;
+    for (std::size_t size = std::max<std::size_t>(program_.operations.size() / 2, 1); size > 0;
+         size /= 2) {
+      for (std::size_t at = 0; at + size <= program_.operations.size();) {
+        SimProgram candidate = program_;
+        const auto begin = candidate.operations.begin() + static_cast<std::ptrdiff_t>(at);
+        candidate.operations.erase(begin, begin + static_cast<std::ptrdiff_t>(size));
+        if (keep_if_it_fails(std::move(candidate))) {
+          any = true;
+        } else {
+          at += size;
+        }
+      }
+    }
+    return any;
+  }
+
+  bool simplify_arguments() {
+    bool any = false;
+    for (std::size_t at = 0; at < program_.world.size(); ++at) {
+      if (program_.world[at] == 0) continue;
+      SimProgram candidate = program_;
+      candidate.world[at] = 0;
+      any = keep_if_it_fails(std::move(candidate)) || any;
+    }
+    for (std::size_t at = 0; at < program_.operations.size(); ++at) {
+      for (std::size_t argument = 0; argument < program_.operations[at].arguments.size();
+           ++argument) {
+        if (program_.operations[at].arguments[argument] == 0) continue;
+        SimProgram candidate = program_;
+        candidate.operations[at].arguments[argument] = 0;
+        any = keep_if_it_fails(std::move(candidate)) || any;
+      }
+    }
+    return any;
+  }
+
+  SimProgram program_;
+  std::string what_;
+  std::uint64_t& tried_;
+};
+
+}  // namespace
+
+SimProgram shrunk(SimProgram program, const SimFailure& failure, std::uint64_t& tried) {
+  return Shrinker(std::move(program), failure, tried).run();
+}
+
+}  // namespace skysock::fuzz

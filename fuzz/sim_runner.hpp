@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "fuzz/sim_cells.hpp"
+#include "fuzz/sim_program.hpp"
+
+namespace skysock::fuzz {
+
+/// Why a program failed: a CHECK of the server, the simulated kernel or the model, or what a
+/// sanitizer said.
+struct SimFailure {
+  std::string what;    ///< One line.
+  std::string output;  ///< All that the process wrote.
+};
+
+/// Runs the program in this process, which a difference ends. Returns a number that depends on all
+/// that could be observed.
+std::uint64_t run_here(const SimProgram& program);
+
+/// Runs it in a process of its own; nothing when it passed. `limit_s`: for which it counts as an
+/// endless loop.
+std::optional<SimFailure> run_apart(const SimProgram& program, unsigned limit_s = 10);
+
+/// What a run of random programs came to.
+struct SimTally {
+  std::uint64_t programs = 0;
+  std::uint64_t operations = 0;
+  std::uint64_t trace = 0;  ///< Depends on everything observed in all of them, in order.
+  double seconds = 0;
+  SimCells cells;
+  std::optional<std::uint64_t> failed;  ///< Number of the program that did not pass.
+};
+
+/// Which random programs: number `first` up to, not including, `first + count`, or fewer when
+/// `limit_s` is over.
+struct SimRange {
+  std::uint64_t seed = 1;
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+  double limit_s = 0;  ///< 0: none.
+};
+
+/// Program `number` of `seed`.
+SimProgram numbered_program(std::uint64_t seed, std::uint64_t number);
+
+/// Runs them one after another in one other process, until one fails. `progress` is called ever so
+/// often.
+SimTally run_random(const SimRange& range, const std::function<void(const SimTally&)>& progress);
+
+/// The program without whatever is not needed for it to fail in the same way: operations, then
+/// arguments. `tried` counts the programs that were run.
+SimProgram shrunk(SimProgram program, const SimFailure& failure, std::uint64_t& tried);
+
+}  // namespace skysock::fuzz

@@ -1,0 +1,237 @@
+// skysock-sim: whole lives of a server on the simulated kernel, held against the model after every
+// step. Random ones by the ten thousand; one that fails is made small and printed.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "fuzz/sim_runner.hpp"
+
+using namespace skysock::fuzz;
+
+namespace {
+
+enum ExitCode { kPassed = 0, kDifference = 1, kUsage = 2 };
+
+constexpr const char* kFooter = R"(
+A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel, then
+an operation a line. Every argument picks among what there is at that moment. 'skysock-sim operations'
+lists them all.
+
+  world 0 0 0 0 0
+  listen service=0
+  poll
+
+exit codes: 0 every program passed; 1 one did not: it is printed; 2 usage, or a file that cannot be
+            read or is no program
+example: skysock-sim random --seed 7 --count 100000 --out failed.sim && skysock-sim explain failed.sim)";
+
+struct Options {
+  std::string file;
+  std::uint64_t seed = 1;
+  std::uint64_t count = 100'000;
+  double seconds = 0;
+  std::string json;
+  std::string out;
+  bool matrix = false;
+};
+
+int complain(const std::string& what) {
+  fmt::print(stderr, "skysock-sim: {}\n", what);
+  return kUsage;
+}
+
+std::expected<SimProgram, std::string> read_program(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return std::unexpected(fmt::format("cannot read '{}'", path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto program = parse_program(text.str());
+  if (!program) return std::unexpected(fmt::format("'{}': {}", path, program.error()));
+  return program;
+}
+
+int report(const SimFailure& failure) {
+  fmt::print("{}\n", failure.what);
+  return kDifference;
+}
+
+int run_command(const SimProgram& program) {
+  const auto failure = run_apart(program);
+  if (failure) return report(*failure);
+  fmt::print("passed: {} operations\n", program.operations.size());
+  return kPassed;
+}
+
+/// Prints what happens, step by step, up to the end or the failure.
+int explain_command(const SimProgram& program) {
+  setenv("SKYSOCK_FUZZ_TRACE", "1", 1);  // NOLINT(concurrency-mt-unsafe): there is one thread.
+  std::fflush(nullptr);
+  const auto failure = run_apart(program);
+  if (failure) {
+    fmt::print("{}", failure->output);
+    return report(*failure);
+  }
+  // It passes, so it may run here, where its trace is seen.
+  run_here(program);
+  return kPassed;
+}
+
+std::string shrink_text(const SimProgram& program, const SimFailure& failure, SimProgram& small) {
+  std::uint64_t tried = 0;
+  small = shrunk(program, failure, tried);
+  return fmt::format("# {}\n# from {} operations to {}, {} programs tried\n{}", failure.what,
+                     program.operations.size(), small.operations.size(), tried, text_of(small));
+}
+
+int shrink_command(const SimProgram& program) {
+  const auto failure = run_apart(program);
+  if (!failure) {
+    fmt::print("passed: there is nothing to shrink\n");
+    return kPassed;
+  }
+  SimProgram small;
+  fmt::print("{}", shrink_text(program, *failure, small));
+  return kDifference;
+}
+
+/// On a terminal one line that is rewritten, else a line every ten seconds.
+class Progress {
+ public:
+  Progress(std::uint64_t count, double seconds) : count_(count), seconds_(seconds) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() {
+    if (terminal_ && shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+  void show(const SimTally& tally) {
+    if (tally.seconds < next_) return;
+    next_ = tally.seconds + (terminal_ ? 0.5 : 10.0);
+    shown_ = true;
+    const double rate = static_cast<double>(tally.programs) / tally.seconds;
+    double left = static_cast<double>(count_ - tally.programs) / std::max(rate, 1.0);
+    if (seconds_ > 0) left = std::min(left, seconds_ - tally.seconds);
+    fmt::print(stderr, "{}{} of {} programs, {:.0f}/s, {:.0f} s left{}",
+               terminal_ ? "\r\x1b[K" : "", tally.programs, count_, rate, std::max(left, 0.0),
+               terminal_ ? "" : "\n");
+    std::fflush(stderr);
+  }
+
+ private:
+  std::uint64_t count_;
+  double seconds_;
+  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+  double next_ = 1;
+};
+
+nlohmann::ordered_json json_of(const Options& options, const SimTally& tally) {
+  return {{"seed", options.seed},
+          {"programs", tally.programs},
+          {"operations", tally.operations},
+          {"seconds", tally.seconds},
+          {"programs_per_second", static_cast<double>(tally.programs) / tally.seconds},
+          {"trace", fmt::format("{:016x}", tally.trace)},
+          {"cells_possible", SimCells::possible()},
+          {"cells_reached", tally.cells.reached()},
+          {"passed", !tally.failed}};
+}
+
+void print_tally(const Options& options, const SimTally& tally) {
+  const auto programs = static_cast<double>(std::max<std::uint64_t>(tally.programs, 1));
+  fmt::print(
+      "seed {}: {} programs, {:.1f} operations each, {:.1f} s, {:.0f} programs/s, trace {:016x}, "
+      "{} of {} cells\n",
+      options.seed, tally.programs, static_cast<double>(tally.operations) / programs, tally.seconds,
+      programs / tally.seconds, tally.trace, tally.cells.reached(), SimCells::possible());
+}
+
+int random_command(const Options& options) {
+  Progress progress(options.count, options.seconds);
+  const SimTally tally =
+      run_random({.seed = options.seed, .count = options.count, .limit_s = options.seconds},
+                 [&](const SimTally& now) { progress.show(now); });
+  print_tally(options, tally);
+  if (options.matrix) fmt::print("{}", tally.cells.text());
+  nlohmann::ordered_json json = json_of(options, tally);
+  std::string text;
+  if (tally.failed) {
+    const SimProgram program = numbered_program(options.seed, *tally.failed);
+    const auto failure = run_apart(program);
+    SimProgram small = program;
+    text = failure ? shrink_text(program, *failure, small)
+                   : "# only the programs before it together make it fail\n" + text_of(program);
+    fmt::print("program {} of seed {} failed\n{}", *tally.failed, options.seed, text);
+    json["failed_program"] = *tally.failed;
+    json["failure"] = failure ? failure->what : "";
+    json["shrunk_operations"] = small.operations.size();
+    json["shrunk_program"] = text_of(small);
+  }
+  if (!options.json.empty()) std::ofstream(options.json) << json.dump(2) << '\n';
+  if (!options.out.empty() && tally.failed) std::ofstream(options.out) << text;
+  return tally.failed ? kDifference : kPassed;
+}
+
+int on_program(const Options& options, int (*command)(const SimProgram&)) {
+  const auto program = read_program(options.file);
+  return program ? command(*program) : complain(program.error());
+}
+
+bool can_write(const std::string& path) {
+  return path.empty() || std::ofstream(path, std::ios::app).good();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs whole lives of a socket server on a simulated kernel, beside a model.",
+               "skysock-sim");
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  Options options;
+  const auto with_file = [&](const char* name, const char* what) {
+    CLI::App* command = app.add_subcommand(name, what);
+    command->add_option("FILE", options.file, "the program")->required();
+    return command;
+  };
+  const CLI::App* run = with_file("run", "run a program");
+  const CLI::App* shrink = with_file("shrink", "leave out what is not needed for it to fail");
+  const CLI::App* explain = with_file("explain", "run it and print every event and step");
+  const CLI::App* operations = app.add_subcommand("operations", "list all operations");
+  CLI::App* random = app.add_subcommand("random", "run random programs; shrink one that fails");
+  random->add_option("--seed", options.seed, "of all of them")->capture_default_str();
+  random->add_option("--count", options.count, "how many")
+      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX))
+      ->capture_default_str();
+  random->add_option("--seconds", options.seconds, "stop after this long; 0: do not")
+      ->check(CLI::Range(0.0, 1e9));
+  random->add_option("--json", options.json, "write the result to this file")->type_name("FILE");
+  random->add_option("--out", options.out, "write a failed program, shrunk, to this file")
+      ->type_name("FILE");
+  random->add_flag("--matrix", options.matrix,
+                   "print how often each cell of the table was reached");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kPassed : kUsage;
+  }
+  for (const std::string& path : {options.json, options.out}) {
+    if (!can_write(path)) return complain(fmt::format("cannot write '{}'", path));
+  }
+  if (run->parsed()) return on_program(options, run_command);
+  if (shrink->parsed()) return on_program(options, shrink_command);
+  if (explain->parsed()) return on_program(options, explain_command);
+  if (operations->parsed()) {
+    fmt::print("{}", operations_help());
+    return kPassed;
+  }
+  return random_command(options);
+}
