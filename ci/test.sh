@@ -25,7 +25,7 @@ cd "$(dirname "$0")/.."
 
 started=$SECONDS
 step() { echo "== $1 (after $((SECONDS - started)) s)"; }
-threaded=(net_test service_test stress_program_test)
+threaded=(net_test service_test stress_program_test direct_write_stress_test sys_test)
 
 step setup
 ./ci/setup.sh

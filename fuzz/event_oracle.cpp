@@ -70,6 +70,13 @@ void EventOracle::owner_changed(SocketId id) {
   if (const auto found = lives_.find(id); found != lives_.end()) found->second.orphaned = false;
 }
 
+void EventOracle::output_dropped(SocketId id) {
+  const auto found = lives_.find(id);
+  if (found == lives_.end()) return;
+  found->second.warned_kib = 0;
+  found->second.warn_at_kib = kFirstWarningKib;
+}
+
 void EventOracle::take_open(Life& life, std::string_view text) {
   SKYSOCK_CHECK(!life.closed);
   const bool again = text == "start" || text == "transfer";
@@ -117,11 +124,10 @@ void EventOracle::take_error(Life& life) {
 
 /// At 1, 2, 4, ... MiB; 0 once when all is sent, and only after one of those.
 void EventOracle::take_warning(Life& life, std::int64_t kib) {
-  constexpr std::int64_t kFirstKib = 1'024;
   if (kib == 0) {
     SKYSOCK_CHECK(life.warned_kib > 0);
     life.warned_kib = 0;
-    life.warn_at_kib = kFirstKib;
+    life.warn_at_kib = kFirstWarningKib;
     return;
   }
   SKYSOCK_CHECK(kib >= life.warn_at_kib);

@@ -11,6 +11,9 @@
 
 namespace skysock::fuzz {
 
+/// Unsent output at which the first WARNING is due.
+inline constexpr std::int64_t kFirstWarningKib = 1'024;
+
 /// What was reported about one id.
 struct Life {
   bool usable = false;  ///< OPEN or ACCEPT was seen, or it is a datagram socket.
@@ -22,7 +25,7 @@ struct Life {
   int errors = 0;         ///< ERR that were no answers.
   int errors_after_close = 0;
   std::int64_t warned_kib = 0;  ///< Of the last WARNING; 0: none, or all was sent since.
-  std::int64_t warn_at_kib = 1'024;
+  std::int64_t warn_at_kib = kFirstWarningKib;
   std::string data;        ///< All DATA, what was given back only once.
   std::string kept;        ///< Given back, not delivered again yet.
   std::string redelivery;  ///< What the next DATA must begin with.
@@ -42,6 +45,8 @@ class EventOracle {
   void take(const Event& event, bool refused);
   /// `id` has another owner now.
   void owner_changed(SocketId id);
+  /// Its unsent output was freed, so that WARNING begins anew.
+  void output_dropped(SocketId id);
   /// The server keeps bytes that the old owner gave back, for the next one.
   void kept(SocketId id, const std::string& text) { lives_.at(id).kept += text; }
 

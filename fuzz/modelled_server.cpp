@@ -75,6 +75,11 @@ void ModelledServer::on_step(const Step& step) {
   const bool closes = rule.input == Input::close_flushed || rule.input == Input::close_final ||
                       rule.input == Input::close_pending || rule.input == Input::close_abortive;
   if (closes && rule.from != State::free) closed_ids_.push_back(step.id);
+  // Between two owners nobody is told; the next one is.
+  if (rule.input == Input::write_failed && rule.emit == Emit::nothing) {
+    dropped_.insert(step.id);
+    events_.output_dropped(step.id);
+  }
   if (rule.input == Input::set_option) options_set_.push_back(rule.act == Act::set_option);
   if (rule.input != Input::give_back || meddled_) return;
   SKYSOCK_CHECK(!given_back_.empty() && given_back_.front().first == step.id);

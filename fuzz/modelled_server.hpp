@@ -120,6 +120,7 @@ class ModelledServer {
   std::map<SocketId, Limit> limits_;
   std::map<SocketId, std::uint64_t> accepted_bytes_;  ///< By send().
   std::map<SocketId, std::string> destinations_;      ///< Default ones, of datagram sockets.
+  std::set<SocketId> dropped_;                        ///< Lost output while they changed owners.
   std::set<ServiceHandle> dead_;
   std::uint64_t written_ = 0;  ///< Sends that answered `written`,
   std::uint64_t queued_ = 0;   ///< or went through the channel,

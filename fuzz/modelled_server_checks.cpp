@@ -65,7 +65,8 @@ void ModelledServer::check_info(const SocketInfo& info) {
   constexpr std::uint64_t kWarned = std::uint64_t{1} << 20U;
   const bool warned = life->warned_kib > 0 || life->orphaned || meddled_;
   if (info.queued_bytes - parked >= kWarned) SKYSOCK_CHECK(warned);
-  const bool sure = life->errors == 0 && !meddled_ && !channel_.conversation(info.id).closed;
+  const bool sure = life->errors == 0 && !meddled_ && !channel_.conversation(info.id).closed &&
+                    !dropped_.contains(info.id);
   if (sure && keeps_output(info.state)) {
     SKYSOCK_CHECK(info.written_bytes + info.queued_bytes == accepted_bytes_[info.id]);
   }

@@ -21,9 +21,9 @@ namespace {
 enum ExitCode { kPassed = 0, kDifference = 1, kUsage = 2 };
 
 constexpr const char* kFooter = R"(
-A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel, then
-an operation a line. Every argument picks among what there is at that moment. 'skysock-sim operations'
-lists them all.
+A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel,
+then an operation a line. Every argument picks among what there is at that moment.
+'skysock-sim operations' lists them all.
 
   world 0 0 0 0 0
   listen service=0
@@ -31,7 +31,7 @@ lists them all.
 
 exit codes: 0 every program passed; 1 one did not: it is printed; 2 usage, or a file that cannot be
             read or is no program
-example: skysock-sim random --seed 7 --count 100000 --out failed.sim && skysock-sim explain failed.sim)";
+example: skysock-sim random --seed 7 --out failed.sim || skysock-sim explain failed.sim)";
 
 struct Options {
   std::string file;

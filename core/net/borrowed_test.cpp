@@ -200,6 +200,21 @@ TYPED_TEST(BorrowedOn, AWriteEndWhoseReaderIsGoneSaysSo) {
   EXPECT_EQ(error->data.text(), "Broken pipe");
 }
 
+/// With edges, a socket that is started again is looked at without being told to.
+TYPED_TEST(BorrowedOn, AWriteEndThatWasHeldAndStartedStillWrites) {
+  auto& world = this->world_;
+  const PipeEnds ends = this->pipe();
+  const SocketId id = this->bound(ends.write_fd);
+  ASSERT_TRUE(world.server->hold(kOwner, id).has_value());
+  world.settle();
+  ASSERT_TRUE(world.server->start(kOwner, id).has_value());
+  world.settle();
+  ASSERT_TRUE(world.sys.set_nonblocking(ends.read_fd, true).has_value());
+  ASSERT_TRUE(world.send(id, "still here"));
+  EXPECT_EQ(world.peer_read(ends.read_fd, 10).text, "still here");
+  EXPECT_EQ(world.count(EventKind::error, id), 0U);
+}
+
 /// epoll(7) refuses files: they are always ready.
 template <typename Sys>
 int file_with(World<Sys>& world, std::string_view contents) {

@@ -269,6 +269,10 @@ class EpollPoller {
       const Result<std::size_t> got = read(socket, size);
       if (!got) [[unlikely]] {
         if (is(got.error(), std::errc::interrupted)) continue;
+        // Looked at again without being told to: the end of a pipe that can only be written.
+        const bool write_only = socket.borrowed && is(got.error(), std::errc::bad_file_descriptor);
+        const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
+        if (write_only && !socket.always_ready && !failed) return true;
         return nothing_yet(got.error()) || on_event(IoError{got.error()});
       }
       if (*got == 0) return on_event(Eof{});

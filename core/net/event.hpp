@@ -41,8 +41,9 @@ struct EventSink {
   /// commands: they run when it has returned. This is where services run when there are no workers.
   /// May be nullptr.
   void (*run)(void* context) = nullptr;
-  /// deliver() and run() in one, for an event that ends what the reactor was doing, as most do,
-  /// when none waits before it. May give commands: they run when it has returned. May be nullptr.
+  /// deliver() and run() in one, for what most events are: bytes that were read, behind which the
+  /// reactor has nothing more to do, and before which no event waits. May give commands: they run
+  /// when it has returned. May be nullptr.
   bool (*deliver_and_run)(void* context, Event&& event) = nullptr;
   /// Called once per batch, before the reactor waits: wakes who got something. May be nullptr.
   void (*flush)(void* context) = nullptr;

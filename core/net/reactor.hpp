@@ -117,6 +117,7 @@ class Reactor {
     std::vector<Endpoint> endpoints;                    ///< Of a connect under way,
     std::size_t next_endpoint = 0;                      ///< the one to try next,
     std::error_code last_error;                         ///< and why the one before failed.
+    std::error_code write_error;                        ///< Of a write that failed for good.
     std::vector<std::pair<SocketOption, int>> options;  ///< For descriptors that are not there yet.
     std::vector<Block> unread;                          ///< Given back by the old owner,
     ServiceHandle given_by = 0;                         ///< who is this one.
@@ -192,9 +193,6 @@ class Reactor {
     SharedSlot* slot_;
   };
 
-  /// What the reactor does after an event: only when it is done may the owner run at once.
-  enum class Then : std::uint8_t { goes_on, is_done };
-
   // The rule machine.
   Connection& find(SocketId id);
   void step(Connection& connection, Input input, Details&& details = {});
@@ -203,9 +201,9 @@ class Reactor {
   void act_queue(Connection& connection, Details& details);
   UdpAddress default_address(Connection& connection);
   void deliver_unread(Connection& connection);
-  bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details, Then then);
-  bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data,
-               Then then = Then::goes_on);
+  bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
+  bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);
+  bool deliver_last(const Connection& connection, Block data);
   void destroy(Connection& connection);
   void release_fd(Connection& connection);
   void publish(const Connection& connection);
@@ -277,6 +275,8 @@ class Reactor {
   Result<std::size_t> write_some(Connection& connection, std::span<const iovec> parts);
   void written(Connection& connection, std::size_t bytes);
   void settle(Connection& connection);
+  void write_failed(Connection& connection, std::error_code error);
+  void drop_output(Connection& connection);
   void warn(Connection& connection);
 
   // The loop.

@@ -130,14 +130,13 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details&& details) 
     // Gone before the owner hears of it: after CLOSE the descriptor is closed and the port free.
     counters_->closes[detail::index(input)].add();
     enter(connection, State::free);
-    emit(id, owner, rule->emit, details, Then::is_done);
+    emit(id, owner, rule->emit, details);
     return;
   }
   const bool moves = rule->to != rule->from;
   // Published before the owner hears of it: after OPEN every send is accepted.
   if (moves) enter(connection, rule->to);
-  const bool done = rule->act == Act::nothing || (rule->act == Act::own && !connection.extra);
-  const bool heard = emit(id, owner, rule->emit, details, done ? Then::is_done : Then::goes_on);
+  const bool heard = emit(id, owner, rule->emit, details);
   act(connection, rule->act, details);
   if (!heard && connection.id == id) owner_left(connection);
 }
@@ -244,13 +243,7 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
       }
       return;
     case Act::drop_queue:
-      if (connection.output) {
-        const std::size_t bytes =
-            connection.output->stream.bytes() + connection.output->datagrams.bytes();
-        connection.output.reset();
-        shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
-      }
-      return;
+      return drop_output(connection);
     case Act::flush:
       return flush(connection);
     case Act::set_option:
@@ -272,6 +265,9 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
+  if (connection.extra && connection.extra->write_error) {
+    return act(connection, Act::drop, details);
+  }
   if (is_udp(connection.protocol)) {
     const UdpAddress to =
         details.address != nullptr ? *details.address : default_address(connection);
@@ -300,18 +296,20 @@ UdpAddress Reactor<Sys>::default_address(Connection& connection) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::deliver_unread(Connection& connection) {
-  if (!connection.extra || connection.extra->unread.empty()) return;
+  if (!connection.extra) return;
   // A start in the middle of a hand-over owns the socket, but is not answered yet.
   if (detail::kHandover.contains(connection.state)) return;
   for (Block& block : std::exchange(connection.extra->unread, {})) {
     const auto size = static_cast<std::int64_t>(block.size());
     deliver(EventKind::data, connection.id, connection.owner, size, std::move(block));
   }
+  const std::error_code error = connection.extra->write_error;
+  if (error && connection.state == State::connected) write_failed(connection, error);
 }
 
 /// Returns false when the owner is gone.
 template <Syscalls Sys>
-bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details, Then then) {
+bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& details) {
   const auto text = [](std::string_view words) { return Block::copy_of(words); };
   // Answers to a requester who need not be the owner: that it is gone says nothing about the
   // socket.
@@ -323,25 +321,25 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
     case Emit::nothing:
       return true;
     case Emit::open:
-      return deliver(EventKind::open, id, owner, details.ud, text(details.text), then);
+      return deliver(EventKind::open, id, owner, details.ud, text(details.text));
     case Emit::open_start:
-      return deliver(EventKind::open, id, owner, 0, text("start"), then);
+      return deliver(EventKind::open, id, owner, 0, text("start"));
     case Emit::open_transfer:
-      return deliver(EventKind::open, id, owner, 0, text("transfer"), then);
+      return deliver(EventKind::open, id, owner, 0, text("transfer"));
     case Emit::accept:
-      return deliver(EventKind::accept, id, owner, details.ud, text(details.text), then);
+      return deliver(EventKind::accept, id, owner, details.ud, text(details.text));
     case Emit::data: {
       const auto size = static_cast<std::int64_t>(details.data.size());
-      return deliver(EventKind::data, id, owner, size, std::move(details.data), then);
+      return deliver(EventKind::data, id, owner, size, std::move(details.data));
     }
     case Emit::udp:
-      return deliver(EventKind::udp, id, owner, details.ud, std::move(details.data), then);
+      return deliver(EventKind::udp, id, owner, details.ud, std::move(details.data));
     case Emit::handover:
-      return deliver(EventKind::handover, id, owner, 0, {}, then);
+      return deliver(EventKind::handover, id, owner, 0, {});
     case Emit::close:
-      return deliver(EventKind::close, id, owner, 0, {}, then);
+      return deliver(EventKind::close, id, owner, 0, {});
     case Emit::error:
-      return deliver(EventKind::error, id, owner, 0, text(details.text), then);
+      return deliver(EventKind::error, id, owner, 0, text(details.text));
     case Emit::error_then_close:
       return deliver(EventKind::error, id, owner, 0, text(details.text)) &&
              deliver(EventKind::close, id, owner, 0, {});
@@ -357,13 +355,27 @@ bool Reactor<Sys>::emit(SocketId id, ServiceHandle owner, Emit what, Details& de
 
 template <Syscalls Sys>
 bool Reactor<Sys>::deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud,
-                           Block data, Then then) {
-  Event event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)};
-  // What is commanded meanwhile is not carried out before we are done, either.
-  const bool runs = then == Then::is_done && !delivered_ && sink_.deliver_and_run != nullptr;
-  delivered_ = !runs;
-  const bool heard = runs ? sink_.deliver_and_run(sink_.context, std::move(event))
-                          : sink_.deliver(sink_.context, std::move(event));
+                           Block data) {
+  delivered_ = true;
+  const bool heard = sink_.deliver(
+      sink_.context, Event{.kind = kind, .id = id, .to = to, .ud = ud, .data = std::move(data)});
+  if (!heard) counters_->refused_events.add();
+  return heard;
+}
+
+/// What was read, when nothing else is to be done: the owner runs at once, unless somebody comes
+/// first. What it commands is not carried out before this has returned.
+template <Syscalls Sys>
+bool Reactor<Sys>::deliver_last(const Connection& connection, Block data) {
+  const auto size = static_cast<std::int64_t>(data.size());
+  if (delivered_ || sink_.deliver_and_run == nullptr) {
+    return deliver(EventKind::data, connection.id, connection.owner, size, std::move(data));
+  }
+  const bool heard = sink_.deliver_and_run(sink_.context, {.kind = EventKind::data,
+                                                           .id = connection.id,
+                                                           .to = connection.owner,
+                                                           .ud = size,
+                                                           .data = std::move(data)});
   if (!heard) counters_->refused_events.add();
   return heard;
 }

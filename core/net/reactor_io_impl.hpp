@@ -125,10 +125,7 @@ void Reactor<Sys>::on_io(Connection& connection, Received&& io) {
     return step(connection, Input::received, {.ud = size, .data = std::move(io.data)});
   }
   // step(), for the one rule that is applied to every message.
-  const SocketId id = connection.id;
-  const bool heard =
-      deliver(EventKind::data, id, connection.owner, size, std::move(io.data), Then::is_done);
-  if (!heard) [[unlikely]]
+  if (!deliver_last(connection, std::move(io.data))) [[unlikely]]
     owner_left(connection);
 }
 
@@ -223,15 +220,34 @@ bool Reactor<Sys>::take_remainder(Connection& connection) {
   connection.out().stream.push_front(std::move(remainder->rest));
   warn(connection);
   if (!remainder->error) return true;
-  const std::string reason = remainder->error.message();
-  step(connection, Input::write_failed, {.text = reason});
+  write_failed(connection, remainder->error);
   return false;
+}
+
+/// From now on nothing is written, whoever owns the socket: the peer would take a stream with a
+/// hole for the whole. While it changes owners there is nobody to tell; the next owner is told once
+/// it has started.
+template <Syscalls Sys>
+void Reactor<Sys>::write_failed(Connection& connection, std::error_code error) {
+  connection.more().write_error = error;
+  const std::string reason = error.message();
+  step(connection, Input::write_failed, {.text = reason});
+}
+
+template <Syscalls Sys>
+void Reactor<Sys>::drop_output(Connection& connection) {
+  if (!connection.output) return;
+  const std::size_t bytes =
+      connection.output->stream.bytes() + connection.output->datagrams.bytes();
+  connection.output.reset();
+  shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
 }
 
 /// Writes until nothing is queued or the kernel takes no more.
 template <Syscalls Sys>
 void Reactor<Sys>::flush(Connection& connection) {
   if (!detail::traits_of(connection.state).flushes || !take_remainder(connection)) return;
+  if (connection.extra && connection.extra->write_error) drop_output(connection);
   if (connection.queue_empty()) return settle(connection);
   const SocketId id = connection.id;
   const bool alive =
@@ -262,8 +278,7 @@ bool Reactor<Sys>::write_stream(Connection& connection) {
       const std::error_code error = sent.error();
       if (error == std::errc::interrupted) continue;
       if (error == std::errc::resource_unavailable_try_again) return true;
-      const std::string reason = error.message();
-      step(connection, Input::write_failed, {.text = reason});
+      write_failed(connection, error);
       return false;
     }
     queue.consume(*sent);

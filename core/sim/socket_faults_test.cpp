@@ -57,6 +57,63 @@ TEST(ServerFaults, EveryFailingCallOfCreateIsItsErrorAndLeavesNothing) {
   }
 }
 
+/// Else the peer would take a stream with a hole for the whole.
+TEST_F(SocketFaults, AWriteThatFailsBetweenTwoOwnersEndsAllOutputAndIsToldToTheNextOne) {
+  const auto pair = world.connection();
+  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
+  ASSERT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
+  world.sys.fail_next(Call::send, EIO);
+  ASSERT_TRUE(world.send(pair.id, "lost", Priority::low));
+  world.settle();
+  EXPECT_EQ(world.count(EventKind::error, pair.id), 0U) << "there is nobody to tell";
+  ASSERT_TRUE(world.send(pair.id, "not sent either", Priority::low));
+  world.peer_send(pair.peer, "input");
+  world.settle();
+  EXPECT_EQ(world.info_of(pair.id).queued_bytes, 0U);
+  ASSERT_TRUE(world.server->hand_over_done(kOwner, pair.id).has_value());
+  ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+  world.settle();
+  world.pass_ms(1'100);
+  std::string told;
+  for (const Event& event : world.events) {
+    if (event.to == kOther) told += "OADCEUWH"[static_cast<std::size_t>(event.kind)];
+  }
+  EXPECT_EQ(told, "OEDC");
+  EXPECT_EQ(world.data_of(pair.id), "input");
+  world.close(pair.id);
+  EXPECT_EQ(world.peer_read(pair.peer).text, "");
+}
+
+TEST_F(SocketFaults, AHandOverDoesNotMendAWriteThatFailedBefore) {
+  const auto pair = world.connection();
+  world.sys.fail_next(Call::send, EIO);
+  ASSERT_TRUE(world.send(pair.id, "lost"));
+  ASSERT_NE(world.wait_for(EventKind::error, pair.id), nullptr);
+  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
+  ASSERT_TRUE(world.server->hand_over_done(kOwner, pair.id).has_value());
+  ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+  world.settle();
+  EXPECT_EQ(world.server->state(pair.id), State::halfclose_write);
+  EXPECT_EQ(world.story_of(pair.id), "OEHOE");
+  EXPECT_FALSE(world.send(pair.id, "hole"));
+  world.close(pair.id);
+  EXPECT_EQ(world.peer_read(pair.peer).text, "");
+}
+
+/// A close meanwhile does not wait for output that will never leave.
+TEST_F(SocketFaults, ACloseAfterAWriteThatFailedBetweenTwoOwnersWaitsForNothing) {
+  const auto pair = world.connection();
+  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
+  ASSERT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
+  world.sys.fail_next(Call::send, EIO);
+  ASSERT_TRUE(world.send(pair.id, "lost", Priority::low));
+  world.settle();
+  ASSERT_TRUE(world.send(pair.id, "not sent either", Priority::low));
+  world.close(pair.id);
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  EXPECT_EQ(world.peer_read(pair.peer).text, "");
+}
+
 TEST_F(SocketFaults, A29_WithoutDescriptorsAConnectionIsRefusedAndTheListenerLivesOn) {
   const SocketId listener = world.listener();
   const int refused = world.client();
