@@ -138,7 +138,8 @@ int run(Options options) {
     return failure("cannot start the node: " + made.error().message());
   }
   Runtime& runtime = **made;
-  const SignalWatch watch([&runtime] { runtime.request_stop(); });
+  std::optional<SignalWatch> watch;
+  watch.emplace([&runtime] { runtime.request_stop(); });
   std::optional<StatsPrinter> stats;
   if (options.stats) stats.emplace(runtime, *options.stats);
   const ServiceHandle first = options.native
@@ -153,6 +154,7 @@ int run(Options options) {
   runtime.wait();
   drain_output(runtime, first, kDrainLimit);
   stats.reset();
+  watch.reset();
   // No destructor and no exit handler runs then: the service that hangs may use anything.
   if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
   return failed.load() ? kExitFailed : 0;
