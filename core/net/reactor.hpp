@@ -276,6 +276,9 @@ class Reactor {
   void written(Connection& connection, std::size_t bytes);
   void settle(Connection& connection);
   void write_failed(Connection& connection, std::error_code error);
+  [[nodiscard]] static bool write_has_failed(const Connection& connection) {
+    return connection.extra && connection.extra->write_error;
+  }
   void drop_output(Connection& connection);
   void warn(Connection& connection);
 

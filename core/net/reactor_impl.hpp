@@ -161,8 +161,10 @@ void Reactor<Sys>::publish(const Connection& connection) {
   Published what = shared.seen();
   what.state = connection.state;
   what.send = detail::traits_of(connection.state).send;
-  // A borrowed descriptor has no write(2) that is safe on any thread.
-  const bool indirect = connection.protocol == Protocol::borrowed || tuning_.direct_write == 0;
+  // A borrowed descriptor has no write(2) that is safe on any thread; what failed is not tried
+  // again.
+  const bool indirect = connection.protocol == Protocol::borrowed || tuning_.direct_write == 0 ||
+                        write_has_failed(connection);
   if (what.send == SendMode::direct && indirect) what.send = SendMode::queued;
   what.protocol = connection.protocol;
   shared.publish(what);
@@ -265,9 +267,7 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
 
 template <Syscalls Sys>
 void Reactor<Sys>::act_queue(Connection& connection, Details& details) {
-  if (connection.extra && connection.extra->write_error) {
-    return act(connection, Act::drop, details);
-  }
+  if (write_has_failed(connection)) return act(connection, Act::drop, details);
   if (is_udp(connection.protocol)) {
     const UdpAddress to =
         details.address != nullptr ? *details.address : default_address(connection);

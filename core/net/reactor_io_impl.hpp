@@ -247,7 +247,6 @@ void Reactor<Sys>::drop_output(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::flush(Connection& connection) {
   if (!detail::traits_of(connection.state).flushes || !take_remainder(connection)) return;
-  if (connection.extra && connection.extra->write_error) drop_output(connection);
   if (connection.queue_empty()) return settle(connection);
   const SocketId id = connection.id;
   const bool alive =

@@ -25,6 +25,19 @@ class SocketFaults : public testing::Test {
     EXPECT_EQ(world.sys.open_fds(), fds_before);
   }
 
+  /// A connection between two owners that lost output: a write failed, and more was sent behind it.
+  World<SimKernel>::Pair output_lost_between_owners() {
+    const auto pair = world.connection();
+    EXPECT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
+    EXPECT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
+    world.sys.fail_next(Call::send, EIO);
+    EXPECT_TRUE(world.send(pair.id, "lost", Priority::low));
+    world.settle();
+    EXPECT_EQ(world.count(EventKind::error, pair.id), 0U) << "there is nobody to tell";
+    EXPECT_TRUE(world.send(pair.id, "not sent either", Priority::low));
+    return pair;
+  }
+
   /// Where a datagram socket of 127.0.0.1 is bound.
   Endpoint local_of(SocketId id) {
     world.settle();
@@ -59,14 +72,7 @@ TEST(ServerFaults, EveryFailingCallOfCreateIsItsErrorAndLeavesNothing) {
 
 /// Else the peer would take a stream with a hole for the whole.
 TEST_F(SocketFaults, AWriteThatFailsBetweenTwoOwnersEndsAllOutputAndIsToldToTheNextOne) {
-  const auto pair = world.connection();
-  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
-  ASSERT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
-  world.sys.fail_next(Call::send, EIO);
-  ASSERT_TRUE(world.send(pair.id, "lost", Priority::low));
-  world.settle();
-  EXPECT_EQ(world.count(EventKind::error, pair.id), 0U) << "there is nobody to tell";
-  ASSERT_TRUE(world.send(pair.id, "not sent either", Priority::low));
+  const auto pair = output_lost_between_owners();
   world.peer_send(pair.peer, "input");
   world.settle();
   EXPECT_EQ(world.info_of(pair.id).queued_bytes, 0U);
@@ -100,15 +106,25 @@ TEST_F(SocketFaults, AHandOverDoesNotMendAWriteThatFailedBefore) {
   EXPECT_EQ(world.peer_read(pair.peer).text, "");
 }
 
+/// The next owner, on another thread, may send as soon as it is told that the socket is its.
+TEST_F(SocketFaults, NothingIsWrittenBetweenTheStartAndTheNewsThatWritingHasFailed) {
+  const auto pair = output_lost_between_owners();
+  ASSERT_TRUE(world.server->hand_over_done(kOwner, pair.id).has_value());
+  ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+  bool sent = false;
+  world.on_event = [&](const Event& event) {
+    if (event.kind == EventKind::open && event.to == kOther) sent = world.send(pair.id, "hole");
+  };
+  world.settle();
+  EXPECT_TRUE(sent) << "it was accepted, as far as anybody knew";
+  EXPECT_EQ(world.server->state(pair.id), State::halfclose_write);
+  world.close(pair.id);
+  EXPECT_EQ(world.peer_read(pair.peer).text, "");
+}
+
 /// A close meanwhile does not wait for output that will never leave.
 TEST_F(SocketFaults, ACloseAfterAWriteThatFailedBetweenTwoOwnersWaitsForNothing) {
-  const auto pair = world.connection();
-  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
-  ASSERT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
-  world.sys.fail_next(Call::send, EIO);
-  ASSERT_TRUE(world.send(pair.id, "lost", Priority::low));
-  world.settle();
-  ASSERT_TRUE(world.send(pair.id, "not sent either", Priority::low));
+  const auto pair = output_lost_between_owners();
   world.close(pair.id);
   ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
   EXPECT_EQ(world.peer_read(pair.peer).text, "");
