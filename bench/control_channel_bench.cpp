@@ -3,7 +3,6 @@
 // included; a slow sender, several senders and what the reactor does with a packet are left out.
 
 #include <poll.h>
-#include <sched.h>
 
 #include <array>
 #include <atomic>
@@ -101,22 +100,14 @@ class Channel {
   Kind<LinuxSys> channel_;
 };
 
-/// The reader is where a server would be.
-void pin_reader() {
-  const std::optional<int> cpu = settings().placement.server_cpu;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (cpu) CPU_SET(static_cast<unsigned>(*cpu), &set);
-  if (cpu) SKYSOCK_CHECK(sched_setaffinity(0, sizeof set, &set) == 0);
-}
-
 /// True when every packet of the batch arrived, in order.
 template <typename Subject>
 bool pass_batch(Subject& subject) {
   InOrder order;
   std::atomic<bool> in_time = false;
   std::jthread reader([&] {
-    pin_reader();
+    // The reader is where a server would be.
+    SKYSOCK_CHECK(pin_thread(settings().placement.server_cpu).has_value());
     in_time = subject.receive_batch(order);
   });
   bool sent = true;

@@ -38,15 +38,16 @@ load::Outcome<Placement> place(const std::string& name) {
                   name, cpus.size()));
 }
 
-load::Outcome<void> pin_load(const Placement& placement) {
-  if (!placement.load_cpu) return {};
+load::Outcome<void> pin_thread(std::optional<int> cpu) {
+  if (!cpu) return {};
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(*placement.load_cpu), &set);
+  CPU_SET(static_cast<unsigned>(*cpu), &set);
   if (sched_setaffinity(0, sizeof set, &set) == 0) return {};
-  return std::unexpected(
-      fmt::format("cannot pin to cpu {}: {}", *placement.load_cpu, load::errno_text(errno)));
+  return std::unexpected(fmt::format("cannot pin to cpu {}: {}", *cpu, load::errno_text(errno)));
 }
+
+load::Outcome<void> pin_load(const Placement& placement) { return pin_thread(placement.load_cpu); }
 
 Settings& settings() {
   static Settings value;

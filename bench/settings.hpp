@@ -20,6 +20,9 @@ struct Placement {
 /// Error: an unknown name, or fewer than two CPUs for cross-cpu.
 load::Outcome<Placement> place(const std::string& name);
 
+/// Pins the calling thread; does nothing without a CPU. Error: names the CPU.
+load::Outcome<void> pin_thread(std::optional<int> cpu);
+
 /// Pins the calling thread to the load's CPU.
 load::Outcome<void> pin_load(const Placement& placement);
 

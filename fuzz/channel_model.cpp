@@ -11,14 +11,9 @@ void ChannelModel::feed(std::span<const std::byte> bytes) {
 void ChannelModel::feed_local(const ControlPacket& packet) { local_.push_back(flatten(packet)); }
 
 void ChannelModel::advance(std::uint64_t packets) {
+  for (const FlatPacket& packet : std::exchange(local_, {})) take({std::nullopt, packet});
   std::span<const std::byte> rest = stream_;
   while (packets_ < packets) {
-    // What services commanded meanwhile comes before the next packet of the channel.
-    if (!local_.empty()) {
-      take({std::nullopt, local_.front()});
-      local_.pop_front();
-      continue;
-    }
     SKYSOCK_CHECK(rest.size() >= 2);
     const std::size_t size = 2 + std::to_integer<std::size_t>(rest[1]);
     SKYSOCK_CHECK(rest.size() >= size);

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <set>
 #include <span>
@@ -137,7 +136,7 @@ class ChannelModel {
   };
 
   std::vector<std::byte> stream_;
-  std::deque<FlatPacket> local_;  ///< Given on the reactor's thread, oldest first.
+  std::vector<FlatPacket> local_;
   std::vector<FlatPacket> log_;
   std::set<std::uint32_t> known_;
   ParkedValues<Payload> payloads_;

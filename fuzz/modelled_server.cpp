@@ -23,15 +23,7 @@ ModelledServer::ModelledServer(SimKernel& kernel, const Tuning& tuning, Hooks ho
                        return static_cast<ModelledServer*>(context)->deliver(std::move(event));
                      },
                  .flush = [](void* context) { static_cast<ModelledServer*>(context)->on_flush(); }};
-  if (hooks_.run) {
-    sink.run = [](void* context) { static_cast<ModelledServer*>(context)->on_run(); };
-    sink.deliver_and_run = [](void* context, Event&& event) {
-      auto& self = *static_cast<ModelledServer*>(context);
-      const bool heard = self.deliver(std::move(event));
-      self.on_run();
-      return heard;
-    };
-  }
+  if (hooks_.run) sink.run = [](void* context) { static_cast<ModelledServer*>(context)->on_run(); };
   auto server = SocketServer<SimKernel>::create(kernel, tuning, sink);
   SKYSOCK_CHECK(server.has_value());
   server_ = std::move(*server);

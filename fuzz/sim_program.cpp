@@ -299,6 +299,12 @@ SimProgram random_program(Prng& random) {
   return program;
 }
 
+std::string operation_letters() {
+  std::string letters;
+  for (const Form& form : kForms) letters += form.letter;
+  return letters;
+}
+
 std::string_view operation_name(char letter) { return form_of(letter).name; }
 
 std::string operations_help() {

@@ -51,6 +51,9 @@ std::expected<SimProgram, std::string> parse_program(std::string_view text);
 /// A program that mostly makes sense, from `random` alone: 16 operations and more on average.
 SimProgram random_program(Prng& random);
 
+/// The letters of all operations, in the order in which a byte that is none picks from them.
+std::string operation_letters();
+
 /// The name of an operation's letter. Requires: there is one.
 std::string_view operation_name(char letter);
 

@@ -81,10 +81,9 @@ std::string reason_in(const std::string& output) {
   for (const std::string_view mark : {"check failed: ", "ERROR: ", "runtime error: "}) {
     const std::size_t found = output.find(mark);
     if (found == std::string::npos) continue;
+    // Where it stands belongs to it; the number of the process, before ERROR, does not.
     const std::size_t line = output.rfind('\n', found) + 1;  // npos + 1 is 0.
-    const bool check = mark.starts_with("check");
-    // A process number would make every failure another one.
-    const std::size_t begin = check || mark.starts_with("runtime") ? line : found;
+    const std::size_t begin = mark == "ERROR: " ? found : line;
     return output.substr(begin, output.find('\n', found) - begin);
   }
   return "the process ended without a word";
@@ -110,6 +109,7 @@ class SharedMemory {
   SharedMemory& operator=(const SharedMemory&) = delete;
   ~SharedMemory() { munmap(memory_, sizeof(Shared)); }
   Shared* operator->() { return shared_; }
+  Shared& operator*() { return *shared_; }
 
  private:
   void* memory_;
@@ -121,7 +121,7 @@ void run_range(const SimRange& range, Shared& shared) {
   const auto begin = Clock::now();
   for (std::uint64_t number = 0; number < range.count; ++number) {
     if (range.limit_s > 0 && number % 64 == 0 && seconds_since(begin) >= range.limit_s) return;
-    const SimProgram program = numbered_program(range.seed, range.first + number);
+    const SimProgram program = numbered_program(range.seed, number);
     const std::uint64_t trace = run_here(program);
     shared.trace = mix64(shared.trace ^ trace);
     shared.operations += program.operations.size();
@@ -145,16 +145,15 @@ std::uint64_t run_here(const SimProgram& program) {
   return StreamWorld(input).run();
 }
 
-std::optional<SimFailure> run_apart(const SimProgram& program, unsigned limit_s) {
+SimRun run_apart(const SimProgram& program, unsigned limit_s) {
   Child child([&] {
     alarm(limit_s);  // An endless loop ends with SIGALRM.
     run_here(program);
   });
   child.wait();
-  if (child.passed()) return std::nullopt;
-  std::string output = child.output();
-  std::string what = reason_in(output);
-  return SimFailure{.what = std::move(what), .output = std::move(output)};
+  SimRun run{.passed = child.passed(), .output = child.output()};
+  if (!run.passed) run.what = reason_in(run.output);
+  return run;
 }
 
 SimProgram numbered_program(std::uint64_t seed, std::uint64_t number) {
@@ -167,7 +166,7 @@ SimTally run_random(const SimRange& range, const std::function<void(const SimTal
   constexpr std::chrono::seconds kStuck{20};
   SharedMemory shared;
   const auto begin = Clock::now();
-  Child child([&] { run_range(range, *shared.operator->()); });
+  Child child([&] { run_range(range, *shared); });
   auto moved = Clock::now();
   std::uint64_t programs = 0;
   while (child.runs()) {
@@ -177,12 +176,12 @@ SimTally run_random(const SimRange& range, const std::function<void(const SimTal
       moved = Clock::now();
     }
     if (Clock::now() - moved > kStuck) child.kill();
-    progress(tally_of(*shared.operator->(), begin));
+    progress(tally_of(*shared, begin));
   }
-  SimTally tally = tally_of(*shared.operator->(), begin);
+  SimTally tally = tally_of(*shared, begin);
   if (child.passed()) return tally;
   // A leak is only seen at the end: then none of them in particular.
-  tally.failed = range.first + tally.programs;
+  tally.failed = tally.programs;
   return tally;
 }
 
@@ -191,8 +190,8 @@ namespace {
 /// One that fails in the same way is kept.
 class Shrinker {
  public:
-  Shrinker(SimProgram program, const SimFailure& failure, std::uint64_t& tried)
-      : program_(std::move(program)), what_(failure.what), tried_(tried) {}
+  Shrinker(SimProgram program, const std::string& what, std::uint64_t& tried)
+      : program_(std::move(program)), what_(what), tried_(tried) {}
 
   SimProgram run() {
     while (drop_operations() || simplify_arguments()) {
@@ -203,8 +202,8 @@ class Shrinker {
  private:
   bool keep_if_it_fails(SimProgram candidate) {
     ++tried_;
-    const auto failure = run_apart(candidate);
-    if (!failure || failure->what != what_) return false;
+    const SimRun run = run_apart(candidate);
+    if (run.passed || run.what != what_) return false;
     program_ = std::move(candidate);
     return true;
   }
@@ -255,8 +254,8 @@ class Shrinker {
 
 }  // namespace
 
-SimProgram shrunk(SimProgram program, const SimFailure& failure, std::uint64_t& tried) {
-  return Shrinker(std::move(program), failure, tried).run();
+SimProgram shrunk(SimProgram program, const std::string& what, std::uint64_t& tried) {
+  return Shrinker(std::move(program), what, tried).run();
 }
 
 }  // namespace skysock::fuzz

@@ -10,20 +10,19 @@
 
 namespace skysock::fuzz {
 
-/// Why a program failed: a CHECK of the server, the simulated kernel or the model, or what a
-/// sanitizer said.
-struct SimFailure {
-  std::string what;    ///< One line.
-  std::string output;  ///< All that the process wrote.
+/// What became of a program in a process of its own.
+struct SimRun {
+  bool passed = false;
+  std::string what;  ///< Why not, in a line: a CHECK of server, kernel or model, or a sanitizer's.
+  std::string output;  ///< All that the process wrote to standard error.
 };
 
 /// Runs the program in this process, which a difference ends. Returns a number that depends on all
 /// that could be observed.
 std::uint64_t run_here(const SimProgram& program);
 
-/// Runs it in a process of its own; nothing when it passed. `limit_s`: for which it counts as an
-/// endless loop.
-std::optional<SimFailure> run_apart(const SimProgram& program, unsigned limit_s = 10);
+/// Runs it in a process of its own. After `limit_s` it counts as an endless loop.
+SimRun run_apart(const SimProgram& program, unsigned limit_s = 10);
 
 /// What a run of random programs came to.
 struct SimTally {
@@ -35,11 +34,9 @@ struct SimTally {
   std::optional<std::uint64_t> failed;  ///< Number of the program that did not pass.
 };
 
-/// Which random programs: number `first` up to, not including, `first + count`, or fewer when
-/// `limit_s` is over.
+/// Which random programs: the first `count` of `seed`, or fewer when `limit_s` is over.
 struct SimRange {
   std::uint64_t seed = 1;
-  std::uint64_t first = 0;
   std::uint64_t count = 0;
   double limit_s = 0;  ///< 0: none.
 };
@@ -51,8 +48,8 @@ SimProgram numbered_program(std::uint64_t seed, std::uint64_t number);
 /// often.
 SimTally run_random(const SimRange& range, const std::function<void(const SimTally&)>& progress);
 
-/// The program without whatever is not needed for it to fail in the same way: operations, then
+/// The program without whatever is not needed for it to fail with `what`: operations, then
 /// arguments. `tried` counts the programs that were run.
-SimProgram shrunk(SimProgram program, const SimFailure& failure, std::uint64_t& tried);
+SimProgram shrunk(SimProgram program, const std::string& what, std::uint64_t& tried);
 
 }  // namespace skysock::fuzz

@@ -58,47 +58,41 @@ std::expected<SimProgram, std::string> read_program(const std::string& path) {
   return program;
 }
 
-int report(const SimFailure& failure) {
-  fmt::print("{}\n", failure.what);
+int report(const SimRun& run) {
+  if (run.passed) return kPassed;
+  fmt::print("{}\n", run.what);
   return kDifference;
 }
 
 int run_command(const SimProgram& program) {
-  const auto failure = run_apart(program);
-  if (failure) return report(*failure);
-  fmt::print("passed: {} operations\n", program.operations.size());
-  return kPassed;
+  const SimRun run = run_apart(program);
+  if (run.passed) fmt::print("passed: {} operations\n", program.operations.size());
+  return report(run);
 }
 
 /// Prints what happens, step by step, up to the end or the failure.
 int explain_command(const SimProgram& program) {
   setenv("SKYSOCK_FUZZ_TRACE", "1", 1);  // NOLINT(concurrency-mt-unsafe): there is one thread.
-  std::fflush(nullptr);
-  const auto failure = run_apart(program);
-  if (failure) {
-    fmt::print("{}", failure->output);
-    return report(*failure);
-  }
-  // It passes, so it may run here, where its trace is seen.
-  run_here(program);
-  return kPassed;
+  const SimRun run = run_apart(program);
+  fmt::print("{}", run.output);
+  return report(run);
 }
 
-std::string shrink_text(const SimProgram& program, const SimFailure& failure, SimProgram& small) {
+std::string shrink_text(const SimProgram& program, const std::string& what, SimProgram& small) {
   std::uint64_t tried = 0;
-  small = shrunk(program, failure, tried);
-  return fmt::format("# {}\n# from {} operations to {}, {} programs tried\n{}", failure.what,
+  small = shrunk(program, what, tried);
+  return fmt::format("# {}\n# from {} operations to {}, {} programs tried\n{}", what,
                      program.operations.size(), small.operations.size(), tried, text_of(small));
 }
 
 int shrink_command(const SimProgram& program) {
-  const auto failure = run_apart(program);
-  if (!failure) {
+  const SimRun run = run_apart(program);
+  if (run.passed) {
     fmt::print("passed: there is nothing to shrink\n");
     return kPassed;
   }
   SimProgram small;
-  fmt::print("{}", shrink_text(program, *failure, small));
+  fmt::print("{}", shrink_text(program, run.what, small));
   return kDifference;
 }
 
@@ -165,13 +159,13 @@ int random_command(const Options& options) {
   std::string text;
   if (tally.failed) {
     const SimProgram program = numbered_program(options.seed, *tally.failed);
-    const auto failure = run_apart(program);
+    const SimRun alone = run_apart(program);
     SimProgram small = program;
-    text = failure ? shrink_text(program, *failure, small)
-                   : "# only the programs before it together make it fail\n" + text_of(program);
+    text = alone.passed ? "# only the programs before it together make it fail\n" + text_of(program)
+                        : shrink_text(program, alone.what, small);
     fmt::print("program {} of seed {} failed\n{}", *tally.failed, options.seed, text);
     json["failed_program"] = *tally.failed;
-    json["failure"] = failure ? failure->what : "";
+    json["failure"] = alone.what;
     json["shrunk_operations"] = small.operations.size();
     json["shrunk_program"] = text_of(small);
   }

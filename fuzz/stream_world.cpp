@@ -157,6 +157,12 @@ std::uint64_t StreamWorld::run() {
   return trace;
 }
 
+std::string StreamWorld::operation_letters() {
+  std::string letters;
+  for (const Operation& operation : kOperations) letters += operation.letter;
+  return letters;
+}
+
 void StreamWorld::step(std::uint8_t letter) {
   const auto named = std::ranges::find(kOperations, static_cast<char>(letter), &Operation::letter);
   const Operation& operation =

@@ -34,6 +34,9 @@ class StreamWorld {
  public:
   explicit StreamWorld(InputReader& input);
 
+  /// The letters of its operations, in their order.
+  static std::string operation_letters();
+
   /// Carries out the operations, then closes everything and holds the accounts against the models
   /// (or destroys the server at once, when the input says so). Returns a number that depends on all
   /// that could be observed.

@@ -16,6 +16,7 @@
 #include "bench/compare/rounds.hpp"
 #include "bench/compare/statistics.hpp"
 #include "bench/peers/bare_pipe.hpp"
+#include "core/base/check.hpp"
 
 namespace skysock::bench::compare {
 namespace {
@@ -76,7 +77,7 @@ Outcome<double> carry_over_bare_pipe(std::uint64_t packets, std::optional<int> r
   std::uint64_t received = 0;
   const auto begin = std::chrono::steady_clock::now();
   std::thread reader([&] {
-    pin_thread(reader_cpu);
+    SKYSOCK_CHECK(pin_thread(reader_cpu).has_value());
     while (received < packets) {
       const auto decoded = decode(pipe.receive(kStuckMs));
       if (!decoded || !std::holds_alternative<OptionPacket>(*decoded)) return;

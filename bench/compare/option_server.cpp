@@ -1,10 +1,10 @@
 #include "bench/compare/option_server.hpp"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <chrono>
 
+#include "bench/settings.hpp"
 #include "core/base/check.hpp"
 
 namespace skysock::bench::compare {
@@ -24,14 +24,6 @@ std::unexpected<std::string> failed(const char* what, std::string_view why) {
 constexpr std::size_t kOptionKind = ControlPacket(OptionPacket{}).index();
 
 }  // namespace
-
-void pin_thread(std::optional<int> cpu) {
-  if (!cpu) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(*cpu), &set);
-  SKYSOCK_CHECK(sched_setaffinity(0, sizeof set, &set) == 0);
-}
 
 Outcome<std::unique_ptr<OptionServer>> OptionServer::create(ChannelKind control) {
   auto made = std::unique_ptr<OptionServer>(new OptionServer());
@@ -72,8 +64,7 @@ bool OptionServer::poll_until(Done done) {
 Outcome<void> OptionServer::connect() {
   const auto listener = server_->listen(kOwner, "127.0.0.1", 0);
   if (!listener) return failed("listen", listener.error().message());
-  listener_ = *listener;
-  [[maybe_unused]] const auto listening = server_->start(kOwner, listener_);
+  [[maybe_unused]] const auto listening = server_->start(kOwner, *listener);
   if (!poll_until([&] { return started_ == 1; })) return failed("listen", refusal_);
   const auto target = load::resolve("127.0.0.1", port_);
   if (!target) return std::unexpected(target.error());
@@ -111,7 +102,7 @@ Outcome<std::uint64_t> OptionServer::reads_of_backlog(std::uint64_t packets) {
 
 void OptionServer::start(std::optional<int> cpu) {
   reactor_ = std::thread([this, cpu] {
-    pin_thread(cpu);
+    SKYSOCK_CHECK(pin_thread(cpu).has_value());
     while (server_->poll(-1)) {
     }
   });

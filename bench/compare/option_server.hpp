@@ -15,9 +15,6 @@
 
 namespace skysock::bench::compare {
 
-/// Pins the calling thread; does nothing without a CPU.
-void pin_thread(std::optional<int> cpu);
-
 /// A whole socket server with one connection, to be told the same option again and again: what a
 /// control packet costs when carrying it out costs next to nothing and needs no system call.
 ///
@@ -55,7 +52,6 @@ class OptionServer {
   std::unique_ptr<SocketServer<LinuxSys>> server_;
   load::Fd client_;
   std::uint16_t port_ = 0;
-  SocketId listener_ = 0;
   SocketId accepted_ = 0;
   int started_ = 0;      ///< Of listener and connection.
   std::string refusal_;  ///< An ERR that came.

@@ -93,6 +93,17 @@ inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+/// Whether `done()` comes true; gives it 5 s by the kernel's own clock.
+template <typename Sys, typename Done>
+bool eventually(Sys& sys, Done done) {
+  const std::int64_t until_ms = sys.now_ms() + 5'000;
+  while (!done()) {
+    if (sys.now_ms() >= until_ms) return false;
+    Traits<Sys>::pass_time(sys);
+  }
+  return true;
+}
+
 /// Calls on a kernel with their outcome as text, and the descriptors that are to be closed at the
 /// end.
 template <typename Sys>
@@ -280,15 +291,9 @@ class KernelTest : public testing::Test {
     return error == 0 ? "none" : name_of(errno_code(error));
   }
 
-  /// Whether `done()` comes true; gives it 5 s by the kernel's own clock.
   template <typename Done>
   bool eventually(Done done) {
-    const std::int64_t until_ms = sys.now_ms() + 5'000;
-    while (!done()) {
-      if (sys.now_ms() >= until_ms) return false;
-      Traits<Sys>::pass_time(sys);
-    }
-    return true;
+    return conformance::eventually(sys, done);
   }
 
   /// Whether the kernel comes to report exactly `expected` of fd.

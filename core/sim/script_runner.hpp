@@ -266,7 +266,7 @@ class ScriptRunner {
     const iovec part{.iov_base = chunk.data(), .iov_len = chunk.size()};
     std::error_code error;
     // What is on its way arrives meanwhile, and makes room again.
-    const bool full = eventually([&] {
+    const bool full = eventually(sys_, [&] {
       for (error.clear(); !error;) {
         const auto sent = sys_.send(place.fd, {&part, 1});
         if (sent) place.sent += *sent;
@@ -277,23 +277,13 @@ class ScriptRunner {
     });
     if (error != std::errc::resource_unavailable_try_again)
       return name_of(error) + ", " + drain(peer);
-    const bool all = eventually([&] {
+    const bool all = eventually(sys_, [&] {
       drain(peer);
       return peer.received == place.sent;
     });
-    const bool writable = eventually([&] { return (ready_now(place.fd) & EPOLLOUT) != 0; });
+    const bool writable = eventually(sys_, [&] { return (ready_now(place.fd) & EPOLLOUT) != 0; });
     return std::string(full ? "full" : "writable") + (all ? ", all arrived" : ", bytes were lost") +
            (writable ? ", writable again" : ", still full");
-  }
-
-  template <typename Done>
-  bool eventually(Done done) {
-    const std::int64_t until_ms = sys_.now_ms() + 5'000;
-    while (!done()) {
-      if (sys_.now_ms() >= until_ms) return false;
-      Traits<Sys>::pass_time(sys_);
-    }
-    return true;
   }
 
   std::uint32_t ready_now(int fd) {
