@@ -36,6 +36,12 @@ class ControlChannel {
   [[nodiscard]] bool pending() const {
     return visit([](const auto& channel) { return channel.pending(); });
   }
+  [[nodiscard]] std::uint64_t mark() const {
+    return visit([](const auto& channel) { return channel.mark(); });
+  }
+  [[nodiscard]] bool passed(std::uint64_t mark) const {
+    return visit([mark](const auto& channel) { return channel.passed(mark); });
+  }
   template <typename OnPacket>
   std::size_t receive(OnPacket&& on_packet, std::size_t packets_max) {
     return visit([&](auto& channel) { return channel.receive(on_packet, packets_max); });

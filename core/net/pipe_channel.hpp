@@ -49,8 +49,12 @@ class PipeChannel {
 
   /// Cost: one load. True while a sender is in its write(2), too.
   [[nodiscard]] bool pending() const {
-    return pipe_->in_flight.load(std::memory_order_acquire) > 0 ||
-           starts_with_packet(pipe_->reader.bytes());
+    return in_flight(std::memory_order_acquire) || starts_with_packet(pipe_->reader.bytes());
+  }
+
+  [[nodiscard]] std::uint64_t mark() const { return pipe_->sent.load(); }
+  [[nodiscard]] bool passed(std::uint64_t mark) const {
+    return pipe_->reader.taken - pipe_->reader.bytes().size() >= mark || !pending();
   }
 
   /// Cost: one read(2); none when there is nothing, or `packets_max` packets were read before.
@@ -58,7 +62,7 @@ class PipeChannel {
   std::size_t receive(OnPacket&& on_packet, std::size_t packets_max) {
     Reader& reader = pipe_->reader;
     const std::size_t count = cut(packets_max, on_packet);
-    if (count == packets_max || pipe_->in_flight.load(std::memory_order_acquire) <= 0) return count;
+    if (count == packets_max || !in_flight(std::memory_order_acquire)) return count;
     const Result<std::size_t> got = read_some(reader.free_room());
     if (!got) return count;
     reader.end += *got;
@@ -81,7 +85,7 @@ class PipeChannel {
   void shut() {
     pipe_->shut.store(true);
     pipe_->reader.begin = pipe_->reader.end = 0;
-    while (pipe_->in_flight.load() > 0) {
+    while (in_flight(std::memory_order_seq_cst)) {
       const Result<std::size_t> got = read_some(pipe_->reader.free_room());
       if (!got && !passes_by(got.error())) return;
     }
@@ -110,6 +114,7 @@ class PipeChannel {
     std::vector<std::byte> buffer = std::vector<std::byte>(kReadBytes + kPacketBytesMax);
     std::size_t begin = 0;
     std::size_t end = 0;
+    std::uint64_t taken = 0;  ///< Bytes that were read so far.
   };
 
   /// All state: it stays where it is while the channel moves.
@@ -127,23 +132,27 @@ class PipeChannel {
     const PipeEnds ends;
     std::atomic<bool> shut = false;
     Doorbell<Sys> doorbell;
-    /// Bytes that are in the pipe or will be: added before write(2), taken off after read(2).
-    alignas(kCacheLineBytes) std::atomic<std::int64_t> in_flight = 0;
+    /// Bytes that were written or will be: added before write(2).
+    alignas(kCacheLineBytes) std::atomic<std::uint64_t> sent = 0;
     alignas(kCacheLineBytes) Reader reader;
     std::atomic<std::uint64_t> reads = 0;  ///< Written by the reactor alone.
   };
 
   explicit PipeChannel(std::unique_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
 
+  /// Reactor: whether there are bytes in the pipe, or will be at once.
+  [[nodiscard]] bool in_flight(std::memory_order order) const {
+    return pipe_->sent.load(order) != pipe_->reader.taken;
+  }
+
   Result<void> write_piece(std::span<const std::byte> bytes) {
-    const auto size = static_cast<std::int64_t>(bytes.size());
-    pipe_->in_flight.fetch_add(size);
+    pipe_->sent.fetch_add(bytes.size());
     // Of "shut() waits for our bytes" and "we see shut" one is true: all four accesses are in one
     // total order.
     Result<std::size_t> written = failure(std::errc::broken_pipe);
     if (!pipe_->shut.load()) written = write_whole(bytes);
     if (!written) {
-      pipe_->in_flight.fetch_sub(size);
+      pipe_->sent.fetch_sub(bytes.size());
       return Failure(written.error());
     }
     if (pipe_->shut.load()) return failure(std::errc::broken_pipe);
@@ -171,7 +180,7 @@ class PipeChannel {
     pipe_->reads.store(pipe_->reads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     const Result<std::size_t> got = pipe_->sys->read(pipe_->ends.read_fd, room);
     if (got) {
-      pipe_->in_flight.fetch_sub(static_cast<std::int64_t>(*got));
+      pipe_->reader.taken += *got;
     } else if (passes_by(got.error())) {
       pipe_->sys->yield_thread();  // A sender is on its way into write(2).
     }

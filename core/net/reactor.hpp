@@ -2,10 +2,12 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -44,11 +46,14 @@ struct ParkedFd {
 /// What other threads ask of the reactor past the control channel, because it cannot be said in a
 /// packet. Thread safe.
 struct Inbox {
-  using Visit = std::move_only_function<void()>;
+  /// Called on the reactor thread, between two events.
+  struct Visit {
+    std::move_only_function<void()> call;
+    std::uint64_t mark = 0;  ///< Of the channel: what was sent before comes first.
+  };
 
   std::mutex mutex;
-  std::vector<ServiceHandle> gone;  ///< Services that ended.
-  std::vector<Visit> visits;        ///< Called on the reactor thread, between two events.
+  std::deque<Visit> visits;
 };
 
 /// What senders and the reactor share.
@@ -67,7 +72,7 @@ struct Shared {
 ///
 /// Everything here is the reactor thread's, but for the counters and what SharedSlot says. It never
 /// blocks except in the poller, and waits for another thread only as long as that is inside one
-/// non-blocking write(2). Definitions: reactor_impl.hpp (the machine and the loop),
+/// non-blocking write(2). Definitions: reactor_impl.hpp (the machine), reactor_loop_impl.hpp,
 /// reactor_commands_impl.hpp, reactor_io_impl.hpp.
 /// Source: the switch statements of socket_server_poll() and ctrl_cmd().
 template <Syscalls Sys>
@@ -93,6 +98,10 @@ class Reactor {
   void give(Packet&& packet) {
     local_.emplace_back(std::forward<Packet>(packet));
   }
+
+  /// Begins to close softly every socket of a service that ended: polls look at all slots, some at
+  /// a time.
+  void owner_gone(ServiceHandle owner) { ended_[owner] = connections_.size(); }
 
   /// When the last wait ended.
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
@@ -285,7 +294,10 @@ class Reactor {
   // The loop.
   void run_commands();
   void run_local();
-  void run_inbox();
+  void take_inbox();
+  void run_visits();
+  void close_sockets_of_ended();
+  [[nodiscard]] bool has_more_to_do() const { return !local_.empty() || !ended_.empty(); }
   void after_event() {
     if (delivered_ || !local_.empty()) run_services();
   }
@@ -317,7 +329,11 @@ class Reactor {
   TimeoutQueue timeouts_;
   std::vector<Connection> connections_;  ///< By slot index.
   Connection stale_;                     ///< Stands for every id that is not current: always free.
-  std::vector<ControlPacket> local_;     ///< Commands given on this thread.
+  std::deque<Inbox::Visit> visits_;      ///< Wait for their mark to be passed.
+  /// Services that ended, and how many slots were not looked at since.
+  std::unordered_map<ServiceHandle, std::size_t> ended_;
+  std::size_t next_slot_ = 0;         ///< Where that look goes on.
+  std::vector<ControlPacket> local_;  ///< Commands given on this thread.
   std::vector<ControlPacket> running_;
   std::vector<SocketId> dirty_;    ///< Got output in this batch of commands.
   std::vector<SocketId> changed_;  ///< The poller has to be told.

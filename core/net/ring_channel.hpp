@@ -94,6 +94,13 @@ class RingChannel {
     return ring_->tail.load(std::memory_order_acquire) != ring_->reader.at;
   }
 
+  /// Any thread: a place behind everything that this thread has sent.
+  [[nodiscard]] std::uint64_t mark() const { return ring_->tail.load(); }
+  /// Reactor: whether everything in front of `mark` was received. Cost: two loads.
+  [[nodiscard]] bool passed(std::uint64_t mark) const {
+    return ring_->reader.at >= mark || !pending();
+  }
+
   /// Reactor: calls `on_packet(std::expected<ControlPacket, ControlError>)` for every packet that
   /// is there, at most `packets_max`, and returns how many. What is left keeps pending() true.
   template <typename OnPacket>

@@ -8,6 +8,7 @@
 
 #include "core/net/reactor_commands_impl.hpp"
 #include "core/net/reactor_io_impl.hpp"
+#include "core/net/reactor_loop_impl.hpp"
 #include "core/net/socket_server.hpp"
 
 namespace skysock {
@@ -56,6 +57,15 @@ struct SocketServer<Sys>::Impl {
   void wake() {
     shared.woken.store(true, std::memory_order_seq_cst);
     if (!on_reactor_thread()) channel.wake();
+  }
+
+  /// Has `call` called on the reactor thread, behind every packet that this thread has sent.
+  void visit(std::move_only_function<void()> call) {
+    {
+      const std::lock_guard lock(shared.inbox.mutex);
+      shared.inbox.visits.push_back({.call = std::move(call), .mark = channel.mark()});
+    }
+    wake();
   }
 
   // ---- Making sockets
@@ -568,11 +578,7 @@ Result<void> SocketServer<Sys>::exit() {
 
 template <Syscalls Sys>
 void SocketServer<Sys>::owner_gone(ServiceHandle owner) {
-  {
-    const std::lock_guard lock(impl_->shared.inbox.mutex);
-    impl_->shared.inbox.gone.push_back(owner);
-  }
-  impl_->wake();
+  impl_->visit([reactor = impl_->reactor.get(), owner] { reactor->owner_gone(owner); });
 }
 
 template <Syscalls Sys>
@@ -590,12 +596,7 @@ std::vector<SocketInfo> SocketServer<Sys>::netstat(std::chrono::milliseconds lim
   if (impl_->on_reactor_thread()) return impl_->reactor->netstat();
   auto answer = std::make_shared<std::promise<std::vector<SocketInfo>>>();
   std::future<std::vector<SocketInfo>> answered = answer->get_future();
-  {
-    const std::lock_guard lock(impl_->shared.inbox.mutex);
-    impl_->shared.inbox.visits.emplace_back(
-        [reactor = impl_->reactor.get(), answer] { answer->set_value(reactor->netstat()); });
-  }
-  impl_->wake();
+  impl_->visit([reactor = impl_->reactor.get(), answer] { answer->set_value(reactor->netstat()); });
   constexpr std::chrono::milliseconds kStep{20};
   for (auto waited = kStep; answered.wait_for(kStep) != std::future_status::ready;
        waited += kStep) {
