@@ -107,10 +107,10 @@ std::uint32_t ChannelModel::id_of_port(std::uint16_t port) const {
   return found == ports_.end() || found->second.size() != 1 ? 0 : *found->second.begin();
 }
 
-std::uint64_t ChannelModel::parked_bytes(SocketId id) const {
+std::uint64_t ChannelModel::parked_bytes(SocketId id, std::uint64_t keep_bytes) const {
   std::uint64_t bytes = 0;
   for (const auto& [token, payload] : payloads_.all()) {
-    if (payload.id == static_cast<std::uint32_t>(id)) bytes += payload.text.size();
+    if (payload.id == static_cast<std::uint32_t>(id)) bytes += payload.text.size() + keep_bytes;
   }
   return bytes;
 }

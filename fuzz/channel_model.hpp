@@ -105,8 +105,8 @@ class ChannelModel {
   [[nodiscard]] const Conversation& conversation(SocketId id) {
     return conversations_[static_cast<std::uint32_t>(id)];
   }
-  /// Bytes counted for `id` that the reactor has not seen.
-  [[nodiscard]] std::uint64_t parked_bytes(SocketId id) const;
+  /// Bytes counted for `id` that the reactor has not seen; each send counts `keep_bytes` more.
+  [[nodiscard]] std::uint64_t parked_bytes(SocketId id, std::uint64_t keep_bytes) const;
 
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
   [[nodiscard]] std::uint64_t packets_of(char letter) const {

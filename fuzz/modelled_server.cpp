@@ -275,6 +275,12 @@ ModelledServer::Limit& ModelledServer::limit_of(SocketId id) {
   return limits_.try_emplace(id, fresh).first->second;
 }
 
+/// What each send of `id` counts beside its bytes while it waits.
+std::uint64_t ModelledServer::keep_bytes(SocketId id) const {
+  constexpr std::uint64_t kDatagram = 128;
+  return is_udp(server_->protocol(id)) ? kDatagram : 0;
+}
+
 /// A send was refused in `state`: it had to be.
 void ModelledServer::check_refusal(SocketId id, std::size_t bytes, std::error_code error,
                                    State state) {
@@ -282,7 +288,9 @@ void ModelledServer::check_refusal(SocketId id, std::size_t bytes, std::error_co
     ++limited_;
     const Limit& limit = limit_of(id);
     const auto limit_bytes = static_cast<std::uint64_t>(limit.bytes);
-    SKYSOCK_CHECK(accepted_bytes_[id] + bytes > limit_bytes);
+    const Accepted& before = accepted_[id];
+    const std::uint64_t kept = keep_bytes(id) * (before.sends + 1);
+    SKYSOCK_CHECK(before.bytes + bytes + kept > limit_bytes);
     if (limit.aborts) post(ClosePacket{.id = id, .mode = CloseMode::abortive});
     return;
   }
@@ -307,7 +315,8 @@ void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* 
   const auto bits = static_cast<std::uint32_t>(id);
   SKYSOCK_CHECK(!channel_.conversation(id).closed);
   SKYSOCK_CHECK(text.size() <= static_cast<std::size_t>(limit_of(id).bytes));
-  accepted_bytes_[id] += text.size();
+  accepted_[id].bytes += text.size();
+  ++accepted_[id].sends;
   const bool datagram = is_udp(server_->protocol(id));
   if (datagram) {
     const std::string where = to != nullptr ? to->text() : destinations_[id];
@@ -318,7 +327,7 @@ void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* 
   if (written) ++written_;
   if (written || cut) {
     SKYSOCK_CHECK(priority == Priority::high && tuning_.direct_write != 0);
-    SKYSOCK_CHECK(channel_.parked_bytes(id) == 0);
+    SKYSOCK_CHECK(channel_.parked_bytes(id, keep_bytes(id)) == 0);
     if (!datagram) channel_.written_directly(bits, text);
     if (cut) post(ArmWritePacket{.id = id});
     return;

@@ -98,6 +98,7 @@ class ModelledServer {
   void catch_up();
   SocketId issued(SocketId id, bool datagrams = false);
   Limit& limit_of(SocketId id);
+  [[nodiscard]] std::uint64_t keep_bytes(SocketId id) const;
   void check_refusal(SocketId id, std::size_t bytes, std::error_code error, State state);
   void took(SocketId id, const std::string& text, const Endpoint* to, std::uint64_t remainders,
             Priority priority, SendOutcome outcome);
@@ -118,9 +119,13 @@ class ModelledServer {
   std::deque<bool> options_set_;      ///< Whether each 'T' since then found a socket that takes it.
   std::deque<std::pair<SocketId, std::string>> given_back_;  ///< On their way to the server.
   std::map<SocketId, Limit> limits_;
-  std::map<SocketId, std::uint64_t> accepted_bytes_;  ///< By send().
-  std::map<SocketId, std::string> destinations_;      ///< Default ones, of datagram sockets.
-  std::set<SocketId> dropped_;                        ///< Lost output while they changed owners.
+  struct Accepted {
+    std::uint64_t bytes = 0;
+    std::uint64_t sends = 0;
+  };
+  std::map<SocketId, Accepted> accepted_;         ///< By send().
+  std::map<SocketId, std::string> destinations_;  ///< Default ones, of datagram sockets.
+  std::set<SocketId> dropped_;                    ///< Lost output while they changed owners.
   std::set<ServiceHandle> dead_;
   std::uint64_t written_ = 0;  ///< Sends that answered `written`,
   std::uint64_t queued_ = 0;   ///< or went through the channel,

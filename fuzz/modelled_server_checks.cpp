@@ -54,7 +54,8 @@ void ModelledServer::check_info(const SocketInfo& info) {
   }
   SKYSOCK_CHECK(is_udp(info.protocol) == life->datagrams);
   SKYSOCK_CHECK(!info.writing || info.queued_bytes > 0);
-  const std::uint64_t parked = channel_.parked_bytes(info.id);
+  const std::uint64_t keep = keep_bytes(info.id);
+  const std::uint64_t parked = channel_.parked_bytes(info.id, keep);
   SKYSOCK_CHECK(info.queued_bytes >= parked);
   const bool queues = keeps_output(info.state) || traits(info.state).flushes ||
                       info.state == State::reserved_draining ||
@@ -68,7 +69,10 @@ void ModelledServer::check_info(const SocketInfo& info) {
   const bool sure = life->errors == 0 && !meddled_ && !channel_.conversation(info.id).closed &&
                     !dropped_.contains(info.id);
   if (sure && keeps_output(info.state)) {
-    SKYSOCK_CHECK(info.written_bytes + info.queued_bytes == accepted_bytes_[info.id]);
+    const Accepted& accepted = accepted_[info.id];
+    const std::uint64_t kept = info.written_bytes + info.queued_bytes - accepted.bytes;
+    SKYSOCK_CHECK(kept <= keep * accepted.sends);
+    SKYSOCK_CHECK(keep == 0 || kept % keep == 0);
   }
   const bool reads = info.state == State::connected || info.state == State::connected_held ||
                      info.state == State::halfclose_read;

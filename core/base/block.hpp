@@ -158,6 +158,8 @@ class Block {
 
   /// Forgets all but the first `count` bytes; the memory stays. Requires: count <= size().
   void shorten(std::size_t count) { size_ = count; }
+  /// Takes back `count` bytes that shorten() forgot. Requires: so many were.
+  void lengthen(std::size_t count) { size_ += count; }
   /// Forgets the first `count` bytes; the memory stays. Requires: count <= size().
   void remove_prefix(std::size_t count) {
     data_ += count;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <new>
 #include <span>
 #include <utility>
@@ -115,14 +116,16 @@ class EpollPoller {
   /// With edges, what came before the watch began to read is not told again.
   void watch_changed(SocketId id, Watch now) {
     const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
-    if (edges_ && reads) again_.push_back(id);
+    if (edges_ && reads) look_again(id);
   }
   /// A limit stopped the reading or accepting: with edges, the rest is not told again.
-  void unread_left(SocketId id) {
-    if (edges_) again_.push_back(id);
+  void unread_left(SocketId id, std::uint32_t events = kEverything) {
+    if (edges_) look_again(id, events);
   }
-  /// The next wait() does not wait and reports `id` as ready for everything.
-  void look_again(SocketId id) { again_.push_back(id); }
+  /// The next wait() does not wait and reports `id` as ready.
+  void look_again(SocketId id, std::uint32_t events = kEverything) {
+    again_.push_back({.id = id, .events = events});
+  }
 
   [[nodiscard]] std::uint32_t first_read_size() const { return buffers_.first_size(); }
 
@@ -136,7 +139,7 @@ class EpollPoller {
       ready_.push_back(
           {.id = static_cast<SocketId>(events_[at].data.u64), .events = events_[at].events});
     }
-    for (const SocketId id : again_) ready_.push_back({.id = id, .events = kEverything});
+    ready_.insert(ready_.end(), again_.begin(), again_.end());
     again_.clear();
     return ready_;
   }
@@ -213,6 +216,17 @@ class EpollPoller {
     return is(code, std::errc::resource_unavailable_try_again);
   }
 
+  /// The size of the next read of an event that has read `total` bytes: the limit is not exceeded.
+  [[nodiscard]] std::uint32_t next_read(const PolledSocket& socket, std::size_t total) const {
+    const std::size_t left = bytes_per_event_ - total;
+    if (socket.read_size <= left) [[likely]]
+      return socket.read_size;
+    return static_cast<std::uint32_t>(std::bit_floor(left));
+  }
+  void has_read(const PolledSocket& socket, std::uint32_t size, std::size_t count) const {
+    if (size == socket.read_size) socket.read_size = buffers_.next_size(size, count);
+  }
+
   [[gnu::always_inline]] Result<std::size_t> read(const PolledSocket& socket, std::uint32_t size) {
     return socket.borrowed ? sys_->read(socket.fd, buffers_.room(size))
                            : sys_->receive(socket.fd, buffers_.room(size));
@@ -265,7 +279,7 @@ class EpollPoller {
     const bool ending = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     std::size_t total = 0;
     for (std::size_t turn = 0; turn < reads_per_event_ && total < bytes_per_event_; ++turn) {
-      const std::uint32_t size = socket.read_size;
+      const std::uint32_t size = next_read(socket, total);
       const Result<std::size_t> got = read(socket, size);
       if (!got) [[unlikely]] {
         if (is(got.error(), std::errc::interrupted)) continue;
@@ -277,7 +291,7 @@ class EpollPoller {
       }
       if (*got == 0) return on_event(Eof{});
       total += *got;
-      socket.read_size = buffers_.next_size(size, *got);
+      has_read(socket, size, *got);
       if (!on_event(Received{buffers_.take(size, *got)})) return false;
       // A short read emptied the buffer; only an end that was announced is worth another call.
       if (*got < size && !ending && !socket.always_ready) return true;
@@ -290,11 +304,14 @@ class EpollPoller {
   template <typename OnEvent>
   bool complete_held(std::uint32_t events, const PolledSocket& socket, OnEvent& on_event) {
     if ((events & (EPOLLERR | EPOLLHUP)) == 0) return true;
-    for (;;) {
-      const std::uint32_t size = socket.read_size;
+    std::size_t total = 0;
+    for (std::size_t turn = 0; turn < reads_per_event_ && total < bytes_per_event_; ++turn) {
+      const std::uint32_t size = next_read(socket, total);
       const Result<std::size_t> got = read(socket, size);
       if (got && *got == 0) return on_event(HungUp{});
       if (got) {
+        total += *got;
+        has_read(socket, size, *got);
         if (!on_event(Received{buffers_.take(size, *got)})) return false;
         continue;
       }
@@ -302,6 +319,8 @@ class EpollPoller {
       if (!nothing_yet(got.error())) return on_event(IoError{got.error()});
       return complete_hang_up(events, socket.fd, on_event);
     }
+    unread_left(socket.id, events);
+    return false;  // It cannot be written to any more.
   }
 
   template <typename OnEvent>
@@ -348,7 +367,7 @@ class EpollPoller {
   std::size_t bytes_per_event_;
   std::vector<epoll_event> events_;
   std::vector<Ready> ready_;
-  std::vector<SocketId> again_;
+  std::vector<Ready> again_;
   ReadBuffers buffers_;
   Block datagram_;
 };

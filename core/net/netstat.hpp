@@ -22,7 +22,8 @@ struct SocketInfo {
   std::uint64_t written_bytes = 0;
   std::int64_t read_ms_ago = -1;  ///< Since the last read; -1 = never.
   std::int64_t written_ms_ago = -1;
-  std::uint64_t queued_bytes = 0;  ///< Output that the kernel has not taken yet.
+  /// Output that the kernel has not taken yet; each datagram counts kDatagramKeepBytes more.
+  std::uint64_t queued_bytes = 0;
   bool reading = false;            ///< The poller is asked for input.
   bool writing = false;            ///< The poller is asked for room.
 

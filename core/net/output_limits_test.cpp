@@ -2,9 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
+#include "core/net/write_queue.hpp"
+
+#if !SKYSOCK_KEEPS_SMALL_BLOCKS
+#include <sanitizer/allocator_interface.h>
+#endif
 
 namespace skysock {
 namespace {
@@ -47,6 +53,44 @@ TYPED_TEST(OutputLimitsOn, AReaderThatNeverReadsCostsTheLimitAndNoMore) {
   const std::size_t accepted = (2'000 - refused) * piece.size();
   EXPECT_EQ(world.peer_read(pair.peer, accepted).text.size(), accepted);
   EXPECT_TRUE(world.send(pair.id, piece)) << "there is room again";
+}
+
+/// What this process has of malloc() at the moment. The sanitizers keep what was freed: they know.
+std::size_t allocated_bytes() {
+#if SKYSOCK_KEEPS_SMALL_BLOCKS
+  return mallinfo2().uordblks;
+#else
+  return __sanitizer_get_current_allocated_bytes();
+#endif
+}
+
+TYPED_TEST(OutputLimitsOn, MessagesOfOneByteCostLittleMoreThanTheirBytes) {
+  for (const Priority priority : {Priority::high, Priority::low}) {
+    World<TypeParam> world(parse_tuning("output_limit_bytes=8000000").value());
+    const auto pair = world.connection();
+    ASSERT_TRUE(world.send(pair.id, std::string(5'000'000, 'f')));  // More than the kernel takes.
+    world.settle();
+    const std::size_t before = allocated_bytes();
+    std::size_t accepted = 0;
+    while (accepted < 30'000 && world.send(pair.id, "x", priority)) {
+      if (++accepted % 1'000 == 0) world.server->poll(0);
+    }
+    world.settle();
+    ASSERT_EQ(accepted, 30'000U);
+    const std::size_t cost = allocated_bytes() - before;
+    EXPECT_LT(cost, 8 * accepted) << accepted << " messages wait";
+  }
+}
+
+TEST(OutputLimits, DatagramsOfNoBytesAreLimitedToo) {
+  World<SimKernel> world(parse_tuning("output_limit_bytes=10000").value());
+  const SocketId id = world.server->udp_dial(kOwner, "127.0.0.1", 9).value();
+  world.settle();
+  for (int turn = 0; turn < 1'000; ++turn) world.sys.fail_next(Call::send_to, EAGAIN);
+  std::size_t accepted = 0;
+  while (accepted < 1'000 && world.send(id, "")) ++accepted;
+  EXPECT_EQ(accepted, 10'000 / kDatagramKeepBytes);
+  EXPECT_EQ(world.info_of(id).queued_bytes, accepted * kDatagramKeepBytes);
 }
 
 TYPED_TEST(OutputLimitsOn, TheTotalIncludesWhatIsStillOnItsWayToTheReactor) {
@@ -107,7 +151,8 @@ TYPED_TEST(OutputLimitsOn, TheLimitHoldsBeforeTheConnectionIsUp) {
 }
 
 TYPED_TEST(OutputLimitsOn, DatagramsCountToo) {
-  World<TypeParam> world(parse_tuning("direct_write=0,output_limit_bytes=10").value());
+  const std::string limit = std::to_string(10 + 2 * kDatagramKeepBytes);
+  World<TypeParam> world(parse_tuning("direct_write=0,output_limit_bytes=" + limit).value());
   const SocketId id = world.server->udp_dial(kOwner, "127.0.0.1", 9).value();
   EXPECT_TRUE(world.send(id, "0123456"));
   EXPECT_FALSE(world.send(id, "0123"));

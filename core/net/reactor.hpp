@@ -28,11 +28,11 @@
 
 namespace skysock {
 
-/// A payload on its way through the control channel. `counted_for`: whose output count holds its
-/// bytes; 0 for bytes that are given back.
+/// A payload on its way through the control channel.
 struct Parcel {
   Block data;
-  SocketId counted_for = 0;
+  SocketId counted_for = 0;       ///< Whose output it is; 0 for bytes that are given back.
+  std::size_t counted_bytes = 0;  ///< What it adds to that socket's output count.
 };
 
 /// A descriptor on its way through the control channel.
@@ -184,7 +184,7 @@ class Reactor {
     Priority priority = Priority::high;
     const UdpAddress* address = nullptr;  ///< nullptr: the default one.
     const OptionPacket* option = nullptr;
-    std::size_t counted_bytes = 0;  ///< Of `data`, in the output count.
+    std::size_t counted_bytes = 0;  ///< What `data` adds to the output count.
   };
 
   /// Holds a slot's lock for a scope, once the sender inside has let go. Nobody has to be told at
@@ -282,7 +282,7 @@ class Reactor {
   bool write_stream(Connection& connection);
   bool write_datagrams(Connection& connection);
   Result<std::size_t> write_some(Connection& connection, std::span<const iovec> parts);
-  void written(Connection& connection, std::size_t bytes);
+  void written(Connection& connection, std::size_t bytes, std::size_t counted_bytes);
   void settle(Connection& connection);
   void write_failed(Connection& connection, std::error_code error);
   [[nodiscard]] static bool write_has_failed(const Connection& connection) {

@@ -211,11 +211,10 @@ void Reactor<Sys>::send(SocketId id, Token payload, Priority priority, const Udp
       shared_->payloads.take_if(payload, [id](const Parcel& one) { return one.counted_for == id; });
   if (!parcel) return counters_->stale_tokens.add();
   Connection& connection = find(id);
-  const std::size_t bytes = parcel->data.size();
   Details details{.data = std::move(parcel->data),
                   .priority = priority,
                   .address = address,
-                  .counted_bytes = bytes};
+                  .counted_bytes = parcel->counted_bytes};
   // A datagram has no place in a stream.
   if (address != nullptr && !is_udp(connection.protocol)) {
     return act(connection, Act::drop, details);

@@ -194,10 +194,9 @@ std::uint64_t Reactor<Sys>::pending(const Connection& connection) const {
   return shared_->slots.at(connection.id).output.bytes(connection.id).value_or(0);
 }
 
-/// Whether there is something on its way out: a datagram of no bytes is, too.
 template <Syscalls Sys>
 bool Reactor<Sys>::has_output(const Connection& connection) const {
-  return pending(connection) > 0 || !connection.queue_empty();
+  return pending(connection) > 0;
 }
 
 /// Whether a close that has sent everything waits for the peer's EOF.
@@ -281,7 +280,7 @@ bool Reactor<Sys>::write_stream(Connection& connection) {
       return false;
     }
     queue.consume(*sent);
-    written(connection, *sent);
+    written(connection, *sent, *sent);
     if (*sent < offered) return true;
   }
   return true;
@@ -294,11 +293,11 @@ Result<std::size_t> Reactor<Sys>::write_some(Connection& connection, std::span<c
 }
 
 template <Syscalls Sys>
-void Reactor<Sys>::written(Connection& connection, std::size_t bytes) {
+void Reactor<Sys>::written(Connection& connection, std::size_t bytes, std::size_t counted_bytes) {
   counters_->bytes_written.add(bytes);
   connection.written_bytes += bytes;
   connection.written_ms = now_ms_;
-  shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
+  shared_->slots.at(connection.id).output.subtract(connection.id, counted_bytes);
 }
 
 /// A datagram that the kernel refuses for good is dropped, and its owner told: it must not block
@@ -312,6 +311,7 @@ bool Reactor<Sys>::write_datagrams(Connection& connection) {
   while (!queue.empty()) {
     const Datagram& datagram = queue.front();
     const std::size_t bytes = datagram.payload.size();
+    const std::size_t counted_bytes = kept_bytes(datagram);
     const Result<std::size_t> sent =
         sys_->send_to(connection.fd, datagram.payload.bytes(), datagram.to.endpoint());
     if (!sent && sent.error() == std::errc::interrupted) continue;
@@ -319,10 +319,10 @@ bool Reactor<Sys>::write_datagrams(Connection& connection) {
     queue.pop();
     if (sent) {
       counters_->datagrams_written.add();
-      written(connection, bytes);
+      written(connection, bytes, counted_bytes);
       continue;
     }
-    shared_->slots.at(id).output.subtract(id, bytes);
+    shared_->slots.at(id).output.subtract(id, counted_bytes);
     counters_->dropped_sends.add();
     const std::string reason = sent.error().message();
     step(connection, Input::udp_failed, {.text = reason});

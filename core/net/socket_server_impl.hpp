@@ -255,6 +255,11 @@ struct SocketServer<Sys>::Impl {
     return SendOutcome::written;
   }
 
+  /// What a payload counts while it waits.
+  static std::size_t counted_bytes(Protocol protocol, std::size_t bytes) {
+    return bytes + (is_udp(protocol) ? kDatagramKeepBytes : 0);
+  }
+
   /// What the output limit says. The total includes what is still on its way to the reactor.
   static bool within_limit(const SharedSlot& slot, SocketId id, std::size_t bytes) {
     const std::uint64_t limit = slot.limit.load(std::memory_order_relaxed);
@@ -277,19 +282,20 @@ struct SocketServer<Sys>::Impl {
 
   /// Parks the payload and tells the reactor, in the packet that `make(token)` builds.
   template <typename Make>
-  Result<SendOutcome> queue(SharedSlot& slot, SocketId id, Block payload, LimitPolicy policy,
+  Result<SendOutcome> queue(SharedSlot& slot, SocketId id, Block payload, const Published& seen,
                             Make make) {
-    const std::size_t bytes = payload.size();
+    const std::size_t bytes = counted_bytes(seen.protocol, payload.size());
     switch (slot.output.add(id, bytes, slot.limit.load(std::memory_order_relaxed))) {
       case OutputCount::Added::yes:
         break;
       case OutputCount::Added::stale:
         return refuse(std::errc::bad_file_descriptor);
       case OutputCount::Added::full:
-        return over_limit(id, policy);
+        return over_limit(id, seen.policy);
     }
     counters.queued_sends.fetch_add(1, std::memory_order_relaxed);
-    const Token token = shared.payloads.park({.data = std::move(payload), .counted_for = id});
+    const Token token = shared.payloads.park(
+        {.data = std::move(payload), .counted_for = id, .counted_bytes = bytes});
     const Result<void> given = give(make(token));
     if (given) return SendOutcome::queued;
     shared.payloads.take(token);
@@ -320,7 +326,7 @@ struct SocketServer<Sys>::Impl {
       if (done) [[likely]]
         return *done;
     }
-    return queue(*slot, id, payload.rest(0), seen.policy, [&](Token token) {
+    return queue(*slot, id, payload.rest(0), seen, [&](Token token) {
       return SendPacket{.id = id, .payload = token, .priority = priority};
     });
   }
@@ -551,7 +557,7 @@ Result<SendOutcome> SocketServer<Sys>::send_to(SocketId id, const UdpAddress& to
       return *done;
     }
   }
-  return impl_->queue(*slot, id, std::move(payload), seen.policy, [&](Token token) {
+  return impl_->queue(*slot, id, std::move(payload), seen, [&](Token token) {
     return SendToPacket{.id = id, .payload = token, .address = to};
   });
 }
@@ -675,11 +681,12 @@ Result<void> SocketServer<Sys>::inject(std::span<const std::byte> bytes) {
 
 template <Syscalls Sys>
 Result<SendOutcome> SocketServer<Sys>::post_send(SocketId id, Block payload, Priority priority) {
-  const std::size_t bytes = payload.size();
+  const std::size_t bytes = Impl::counted_bytes(protocol(id), payload.size());
   // Of a stale id nobody counts any more.
   if (SharedSlot* slot = impl_->shared.slots.find(id)) [[maybe_unused]]
     const auto counted = slot->output.add(id, bytes, OutputCount::kBytesMax);
-  const Token token = impl_->shared.payloads.park({.data = std::move(payload), .counted_for = id});
+  const Token token = impl_->shared.payloads.park(
+      {.data = std::move(payload), .counted_for = id, .counted_bytes = bytes});
   const Result<void> given =
       impl_->give(SendPacket{.id = id, .payload = token, .priority = priority});
   if (given) return SendOutcome::queued;

@@ -12,13 +12,43 @@ namespace {
 constexpr std::size_t kCompactAbove = 64;
 /// A list that grew past this gives its memory back when it runs empty.
 constexpr std::size_t kKeptCapacityMax = 64;
+/// Messages of up to this size share blocks,
+constexpr std::size_t kSharedMessageMax = 1'024;
+/// which grow by doubling up to this size.
+constexpr std::size_t kSharedBlockMax = 4'096;
 }  // namespace
+
+void WriteQueue::List::push(Block block) {
+  const std::size_t size = block.size();
+  if (empty() || size > kSharedMessageMax) {
+    blocks.push_back(std::move(block));
+    room = 0;
+    return;
+  }
+  Block* last = &blocks.back();
+  if (room < size && last->size() + size <= kSharedBlockMax) {
+    Block larger(std::min(2 * (last->size() + size), kSharedBlockMax));
+    room = larger.size() - last->size();
+    std::ranges::copy(last->bytes(), larger.bytes().begin());
+    larger.shorten(last->size());
+    *last = std::move(larger);
+  }
+  if (room < size) {
+    blocks.push_back(std::move(block));
+    room = 0;
+    return;
+  }
+  last->lengthen(size);
+  std::ranges::copy(block.bytes(), last->bytes().last(size).begin());
+  room -= size;
+}
 
 void WriteQueue::List::pop() {
   blocks[head] = Block();
   ++head;
   if (empty()) {
     head = 0;
+    room = 0;
     blocks.clear();
     if (blocks.capacity() > kKeptCapacityMax) blocks.shrink_to_fit();
   } else if (head > kCompactAbove && head * 2 > blocks.size()) {
@@ -28,11 +58,28 @@ void WriteQueue::List::pop() {
 }
 
 void WriteQueue::List::push_front(Block block) {
+  if (empty()) return push(std::move(block));
   if (head > 0) {
     blocks[--head] = std::move(block);
   } else {
     blocks.insert(blocks.begin(), std::move(block));
   }
+}
+
+void WriteQueue::List::drop(std::size_t size) {
+  front().remove_prefix(size);
+  if (front().empty()) pop();
+}
+
+Block WriteQueue::List::take(std::size_t size) {
+  const bool whole = front().size() == size;
+  Block taken = whole ? std::move(front()) : Block::copy_of(front().bytes().first(size));
+  if (whole) {
+    pop();
+  } else {
+    drop(size);
+  }
+  return taken;
 }
 
 void WriteQueue::push_front(Block payload) {
@@ -46,7 +93,8 @@ void WriteQueue::push(Block payload, Priority priority) {
   if (payload.empty()) return;
   const bool to_high = priority == Priority::high || empty();
   bytes_ += payload.size();
-  (to_high ? high_ : low_).blocks.push_back(std::move(payload));
+  if (!to_high) low_sizes_.push_back(static_cast<std::uint32_t>(payload.size()));
+  (to_high ? high_ : low_).push(std::move(payload));
 }
 
 std::span<iovec> WriteQueue::gather(std::span<iovec> into) const {
@@ -69,10 +117,15 @@ void WriteQueue::consume(std::size_t count) {
   bytes_ -= count;
   while (count > 0) {
     if (high_.empty()) {
-      // Everything high is gone, so a low message is the next: it becomes high before it can be
-      // cut.
-      high_.blocks.push_back(std::move(low_.front()));
-      low_.pop();
+      const std::size_t size = low_sizes_.front();
+      low_sizes_.pop_front();
+      if (size <= count) {
+        low_.drop(size);
+        count -= size;
+        continue;
+      }
+      // Everything high is gone, and this is the next to be cut: it becomes high.
+      high_.push(low_.take(size));
     }
     const std::size_t left = high_.front().size() - front_sent_;
     const std::size_t taken = std::min(left, count);
@@ -88,6 +141,7 @@ void WriteQueue::consume(std::size_t count) {
 void WriteQueue::clear() {
   high_ = {};
   low_ = {};
+  low_sizes_ = {};
   front_sent_ = 0;
   bytes_ = 0;
 }

@@ -117,12 +117,17 @@ TEST(WriteQueue, RandomPushesAndPartialWritesMatchTheModel) {
   std::size_t compared = 0;
   for (int turn = 0; turn < 20'000; ++turn) {
     if (random.below(2) == 0) {
-      const std::string text(1 + random.below(9), static_cast<char>('a' + random.below(26)));
+      // Most share a block, some are too large for it.
+      const std::size_t size =
+          random.below(50) == 0 ? 1 + random.below(6'000) : 1 + random.below(9);
+      const std::string text(size, static_cast<char>('a' + random.below(26)));
       const Priority priority = random.below(2) == 0 ? Priority::high : Priority::low;
       queue.push(Block::copy_of(text), priority);
       model.push(text, priority);
     } else if (!queue.empty()) {
-      const std::string taken = drain(queue, 1 + random.below(12));
+      const std::size_t size =
+          random.below(20) == 0 ? 1 + random.below(9'000) : 1 + random.below(12);
+      const std::string taken = drain(queue, size);
       ASSERT_EQ(taken, model.take(taken.size()));
       compared += taken.size();
     }
@@ -137,10 +142,21 @@ TEST(WriteQueue, WhatIsPutInFrontIsSentFirstWhereverTheQueueStands) {
   queue.push(Block::copy_of("b"), Priority::high);
   queue.push(Block::copy_of("c"), Priority::high);
   queue.push_front(Block::copy_of("a"));
-  EXPECT_EQ(drain(queue, 2), "ab");
-  queue.push_front(Block::copy_of("B"));
-  EXPECT_EQ(queue.bytes(), 2U);
-  EXPECT_EQ(drain_all(queue), "Bc");
+  EXPECT_EQ(drain(queue, 1), "a");
+  queue.push_front(Block::copy_of("A"));
+  EXPECT_EQ(queue.bytes(), 3U);
+  EXPECT_EQ(drain_all(queue), "Abc");
+}
+
+TEST(WriteQueue, SmallMessagesShareBlocks) {
+  for (const Priority priority : {Priority::high, Priority::low}) {
+    WriteQueue queue;
+    queue.push(Block::copy_of("!"), Priority::high);
+    for (int message = 0; message < 40'000; ++message) queue.push(Block::copy_of("x"), priority);
+    std::array<iovec, 64> parts;
+    EXPECT_LE(queue.gather(parts).size(), 12U) << "blocks for 40,000 messages";
+    EXPECT_EQ(drain_all(queue), "!" + std::string(40'000, 'x'));
+  }
 }
 
 }  // namespace
