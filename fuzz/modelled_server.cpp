@@ -72,11 +72,13 @@ void ModelledServer::on_step(const Step& step) {
     dropped_.insert(step.id);
     events_.output_dropped(step.id);
   }
+  if (rule.input == Input::hand_over && rule.emit == Emit::handover) givers_[step.id] = step.owner;
   if (rule.input == Input::set_option) options_set_.push_back(rule.act == Act::set_option);
   if (rule.input != Input::give_back || meddled_) return;
-  SKYSOCK_CHECK(!given_back_.empty() && given_back_.front().first == step.id);
-  if (rule.act == Act::keep) events_.kept(step.id, given_back_.front().second);
+  SKYSOCK_CHECK(!given_back_.empty() && given_back_.front().id == step.id);
+  const GivenBack given = std::move(given_back_.front());
   given_back_.pop_front();
+  if (rule.act == Act::keep && givers_[step.id] == given.by) events_.kept(step.id, given.text);
 }
 
 void ModelledServer::on_run() {
@@ -226,22 +228,23 @@ void ModelledServer::hand_over(ServiceHandle requester, SocketId id) {
   post(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hand_over});
 }
 
-void ModelledServer::give_back(SocketId id, std::size_t bytes) {
+void ModelledServer::give_back(ServiceHandle requester, SocketId id, std::size_t bytes) {
   const Life* life = events_.find(id);
   if (life == nullptr) return;
   // Only once, and only what was heard: a service that makes bytes up is on its own.
   const bool once =
       life->handing && life->kept.empty() &&
-      std::ranges::none_of(given_back_, [id](const auto& one) { return one.first == id; });
+      std::ranges::none_of(given_back_, [id](const auto& one) { return one.id == id; });
   if (!once) return;
   const std::string tail =
       life->data.substr(life->data.size() - std::min(bytes, life->data.size()));
   for (const std::string& piece : {tail.substr(0, tail.size() / 2), tail.substr(tail.size() / 2)}) {
-    SKYSOCK_CHECK(server_->give_back(id, Block::copy_of(piece)).has_value());
+    SKYSOCK_CHECK(server_->give_back(requester, id, Block::copy_of(piece)).has_value());
     if (piece.empty()) continue;
     const Token token = channel_.park_payload(0, piece);
-    post(HoldPacket{.id = id, .mode = HoldMode::give_back, .payload = token});
-    given_back_.emplace_back(id, piece);
+    post(HoldPacket{
+        .id = id, .requester = requester, .mode = HoldMode::give_back, .payload = token});
+    given_back_.push_back({.id = id, .by = requester, .text = piece});
   }
 }
 

@@ -49,7 +49,7 @@ class ModelledServer {
   void hold(ServiceHandle requester, SocketId id);
   void hand_over(ServiceHandle requester, SocketId id);
   /// The owner gives the last `bytes` of what it heard back, in two pieces.
-  void give_back(SocketId id, std::size_t bytes);
+  void give_back(ServiceHandle requester, SocketId id, std::size_t bytes);
   void hand_over_done(ServiceHandle requester, SocketId id);
   void send(SocketId id, const std::string& text, Priority priority);
   void send_to(SocketId id, const Endpoint& to, const std::string& text);
@@ -117,7 +117,13 @@ class ModelledServer {
   std::vector<SocketId> fresh_ids_;   ///< Accepted since the channel was last looked at.
   std::vector<SocketId> closed_ids_;  ///< Closed by their owners since then.
   std::deque<bool> options_set_;      ///< Whether each 'T' since then found a socket that takes it.
-  std::deque<std::pair<SocketId, std::string>> given_back_;  ///< On their way to the server.
+  struct GivenBack {
+    SocketId id = 0;
+    ServiceHandle by = 0;
+    std::string text;
+  };
+  std::deque<GivenBack> given_back_;          ///< On their way to the server.
+  std::map<SocketId, ServiceHandle> givers_;  ///< Who gave each socket up last.
   std::map<SocketId, Limit> limits_;
   struct Accepted {
     std::uint64_t bytes = 0;

@@ -57,7 +57,7 @@ constexpr std::array kForms = {
     Form{'Q', "poll_until_idle", {}, 3},
     Form{'H', "hold", {"service", "id"}, 5},
     Form{'v', "hand_over", {"service", "id"}, 3},
-    Form{'V', "give_back", {"id", "bytes"}, 3},
+    Form{'V', "give_back", {"service", "id", "bytes"}, 3},
     Form{'w', "hand_over_done", {"service", "id"}, 3},
     Form{'T', "set_option", {"id", "option", "value"}, 4},
     Form{'B', "bind", {"service", "kind"}, 3},

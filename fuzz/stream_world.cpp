@@ -90,7 +90,7 @@ const StreamWorld::Operation StreamWorld::kOperations[] = {
     {'Q', &StreamWorld::op_poll_until_idle},  //
     {'H', &StreamWorld::op_hold},             // service, id
     {'v', &StreamWorld::op_hand_over},        // service, id
-    {'V', &StreamWorld::op_give_back},        // id, bytes
+    {'V', &StreamWorld::op_give_back},        // service, id, bytes
     {'w', &StreamWorld::op_hand_over_done},   // service, id
     {'T', &StreamWorld::op_set_option},       // id, option, value
     {'B', &StreamWorld::op_bind},             // service, kind

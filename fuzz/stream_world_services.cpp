@@ -102,7 +102,7 @@ void StreamWorld::run_services() {
         }
         break;
       case EventKind::handover:
-        server_.give_back(event.id, 5);
+        server_.give_back(event.to, event.id, 5);
         server_.hand_over_done(event.to, event.id);
         break;
       case EventKind::close:
@@ -283,8 +283,9 @@ void StreamWorld::op_hand_over() {
 }
 
 void StreamWorld::op_give_back() {
+  const ServiceHandle service = pick_service();
   const SocketId id = pick_id();
-  server_.give_back(id, input_.byte());
+  server_.give_back(service, id, input_.byte());
 }
 
 void StreamWorld::op_hand_over_done() {

@@ -251,8 +251,10 @@ inline constexpr CellWay kWays[] = {
     {halfclose_write_held, halfclose_write, [](CellStage& stage) { stage.hold(); }},
     {handing_over, connected,
      [](CellStage& stage) {
+       for (int time = 0; time < 2; ++time) stage.peer->send(kKept);
+       EXPECT_NE(stage.world.wait_for(EventKind::data, stage.id), nullptr);
        EXPECT_TRUE(stage.server().hand_over(kOwner, stage.id).has_value());
-       EXPECT_TRUE(stage.server().give_back(stage.id, Block::copy_of(kKept)).has_value());
+       EXPECT_TRUE(stage.server().give_back(kOwner, stage.id, Block::copy_of(kKept)).has_value());
      }},
     {handing_over_started, handing_over, [](CellStage& stage) { stage.start(kOther); }},
     {handed_over, handing_over,

@@ -19,8 +19,14 @@ class HandoverOn : public testing::Test {
     ASSERT_TRUE(world_.server->hand_over(from, id).has_value());
     ASSERT_TRUE(world_.until([&] { return world_.count(EventKind::handover, id) > 0; }));
   }
-  void give_back(SocketId id, std::string_view unused) {
-    ASSERT_TRUE(world_.server->give_back(id, Block::copy_of(unused)).has_value());
+  /// The peer sends `text`, and the owner receives it.
+  void receive(const Pair& pair, const std::string& text) {
+    const std::string before = world_.data_of(pair.id);
+    world_.peer_send(pair.peer, text);
+    ASSERT_TRUE(world_.until([&] { return world_.data_of(pair.id) == before + text; }));
+  }
+  void give_back(SocketId id, std::string_view unused, ServiceHandle from = kOwner) {
+    ASSERT_TRUE(world_.server->give_back(from, id, Block::copy_of(unused)).has_value());
   }
   void done(SocketId id, ServiceHandle from = kOwner) {
     ASSERT_TRUE(world_.server->hand_over_done(from, id).has_value());
@@ -70,6 +76,7 @@ TYPED_TEST(HandoverOn, TheNextOwnerGetsWhatWasGivenBackThenWhatCameMeanwhile) {
 TYPED_TEST(HandoverOn, AStartThatComesFirstWaitsForTheOldOwner) {
   auto& world = this->world_;
   const auto pair = world.connection();
+  this->receive(pair, "back");
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
   world.settle();
@@ -88,6 +95,7 @@ TYPED_TEST(HandoverOn, AStartThatComesFirstWaitsForTheOldOwner) {
 TYPED_TEST(HandoverOn, AFinMeanwhileIsToldToTheNextOwnerAfterItsData) {
   auto& world = this->world_;
   const auto pair = world.connection();
+  this->receive(pair, "first ");
   this->hand_over(pair.id);
   world.peer_send(pair.peer, "last");
   ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
@@ -98,7 +106,7 @@ TYPED_TEST(HandoverOn, AFinMeanwhileIsToldToTheNextOwnerAfterItsData) {
   ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
   EXPECT_EQ(this->data_to(pair.id, kOther), "first last");
   EXPECT_EQ(this->story_to(pair.id, kOther), "ODDC");
-  EXPECT_EQ(this->story_to(pair.id, kOwner), "OH");
+  EXPECT_EQ(this->story_to(pair.id, kOwner), "ODH");
   EXPECT_TRUE(world.send(pair.id, "reply"));
   EXPECT_EQ(world.peer_read(pair.peer, 5).text, "reply");
 }
@@ -137,6 +145,7 @@ TYPED_TEST(HandoverOn, AnOwnerThatEndsInTheMiddleHasGivenBackWhatItGave) {
   for (const bool started : {false, true}) {
     SCOPED_TRACE(started ? "the next owner waits" : "nobody waits yet");
     const auto pair = world.connection();
+    this->receive(pair, "given ");
     this->hand_over(pair.id);
     this->give_back(pair.id, "given ");
     world.peer_send(pair.peer, "fresh");
@@ -157,6 +166,7 @@ TYPED_TEST(HandoverOn, AnOwnerThatEndsInTheMiddleHasGivenBackWhatItGave) {
 TYPED_TEST(HandoverOn, ANextOwnerThatEndsWhileItWaitsLeavesNothingBehind) {
   auto& world = this->world_;
   const auto pair = world.connection();
+  this->receive(pair, "for nobody");
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
   world.settle();
@@ -174,19 +184,21 @@ TYPED_TEST(HandoverOn, ANextOwnerThatEndsWhileItWaitsLeavesNothingBehind) {
 TYPED_TEST(HandoverOn, OnlyTheOwnerCanGiveASocketUp) {
   auto& world = this->world_;
   const auto pair = world.connection();
+  this->receive(pair, "not wanted");
   ASSERT_TRUE(world.server->hand_over(kOther, pair.id).has_value());
   world.settle();
   EXPECT_EQ(world.server->state(pair.id), State::connected);
   this->give_back(pair.id, "not wanted");
   this->done(pair.id, kOther);
   world.settle();
-  EXPECT_EQ(world.story_of(pair.id), "O");
+  EXPECT_EQ(world.story_of(pair.id), "OD");
   EXPECT_EQ(world.server->counts().payloads_parked, 0U);
 }
 
 TYPED_TEST(HandoverOn, NobodyButWhoGivesItUpCanSayThatItIsDone) {
   auto& world = this->world_;
   const auto pair = world.connection();
+  this->receive(pair, "late");
   this->hand_over(pair.id);
   ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
   this->done(pair.id, kOther);
@@ -197,10 +209,29 @@ TYPED_TEST(HandoverOn, NobodyButWhoGivesItUpCanSayThatItIsDone) {
   EXPECT_TRUE(world.until([&] { return this->data_to(pair.id, kOther) == "late"; }));
 }
 
+TYPED_TEST(HandoverOn, NothingIsGivenBackByOthersOrThatWasNeverReceived) {
+  auto& world = this->world_;
+  const auto pair = world.connection();
+  this->receive(pair, "12345");
+  this->hand_over(pair.id);
+  this->give_back(pair.id, "forged", kOther);
+  this->give_back(pair.id, "123456");
+  this->give_back(pair.id, "34");
+  this->give_back(pair.id, "more");
+  this->give_back(pair.id, "5");
+  this->done(pair.id);
+  ASSERT_TRUE(world.server->start(kOther, pair.id).has_value());
+  EXPECT_TRUE(world.until([&] { return this->data_to(pair.id, kOther) == "345"; }));
+  world.settle();
+  EXPECT_EQ(this->data_to(pair.id, kOther), "345");
+  EXPECT_EQ(world.server->counts().payloads_parked, 0U);
+}
+
 TYPED_TEST(HandoverOn, ACloseInTheMiddleFreesEverything) {
   auto& world = this->world_;
   for (const CloseMode mode : {CloseMode::soft, CloseMode::abortive}) {
     const auto pair = world.connection();
+    this->receive(pair, "never delivered");
     this->hand_over(pair.id);
     this->give_back(pair.id, "never delivered");
     world.close(pair.id, mode);
@@ -257,7 +288,7 @@ TYPED_TEST(HandoverOn, UnderTrafficNoByteIsLostOrDoubled) {
     peer_sends();
     while (!buffer.empty()) {
       const std::size_t piece = 1 + random.below(buffer.size());
-      this->give_back(pair.id, std::string_view(buffer).substr(0, piece));
+      this->give_back(pair.id, std::string_view(buffer).substr(0, piece), owner);
       buffer.erase(0, piece);
     }
     this->done(pair.id, owner);

@@ -127,7 +127,7 @@ const auto& every_command() {
       {"hold", [](auto& server, SocketId id) { (void)server.hold(kOther, id); }},
       {"hand_over", [](auto& server, SocketId id) { (void)server.hand_over(kOwner, id); }},
       {"give_back",
-       [](auto& server, SocketId id) { (void)server.give_back(id, Block::copy_of("g")); }},
+       [](auto& server, SocketId id) { (void)server.give_back(kOwner, id, Block::copy_of("g")); }},
       {"done", [](auto& server, SocketId id) { (void)server.hand_over_done(kOwner, id); }},
       {"send", [](auto& server, SocketId id) { (void)server.send(id, Block::copy_of("s")); }},
       {"low", [](auto& server,

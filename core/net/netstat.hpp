@@ -24,8 +24,8 @@ struct SocketInfo {
   std::int64_t written_ms_ago = -1;
   /// Output that the kernel has not taken yet; each datagram counts kDatagramKeepBytes more.
   std::uint64_t queued_bytes = 0;
-  bool reading = false;            ///< The poller is asked for input.
-  bool writing = false;            ///< The poller is asked for room.
+  bool reading = false;  ///< The poller is asked for input.
+  bool writing = false;  ///< The poller is asked for room.
 
   /// LISTEN, TCP, UDP, BIND or CLOSING, as skynet's netstat says.
   [[nodiscard]] std::string_view type() const;

@@ -129,6 +129,7 @@ class Reactor {
     std::error_code write_error;                        ///< Of a write that failed for good.
     std::vector<std::pair<SocketOption, int>> options;  ///< For descriptors that are not there yet.
     std::vector<Block> unread;                          ///< Given back by the old owner,
+    std::uint64_t unread_bytes = 0;                     ///< so much,
     ServiceHandle given_by = 0;                         ///< who is this one.
     UdpAddress address;                                 ///< Default destination of datagrams.
     std::optional<std::int64_t> idle_timeout_ms;        ///< 0: never; nothing: the tuning's.
@@ -209,6 +210,7 @@ class Reactor {
   void act(Connection& connection, Act what, Details& details);
   void act_queue(Connection& connection, Details& details);
   UdpAddress default_address(Connection& connection);
+  void act_keep(Connection& connection, Details& details);
   void deliver_unread(Connection& connection);
   bool emit(SocketId id, ServiceHandle owner, Emit what, Details& details);
   bool deliver(EventKind kind, SocketId id, ServiceHandle to, std::int64_t ud, Block data);

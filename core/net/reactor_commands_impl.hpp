@@ -360,7 +360,8 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
       std::optional<Parcel> parcel = shared_->payloads.take_if(
           packet.payload, [](const Parcel& one) { return one.counted_for == 0; });
       if (!parcel) return counters_->stale_tokens.add();
-      return step(connection, Input::give_back, {.data = std::move(parcel->data)});
+      return step(connection, Input::give_back,
+                  {.requester = packet.requester, .data = std::move(parcel->data)});
     }
     case HoldMode::done:
       if (gives(connection) && connection.extra->given_by != packet.requester) return;

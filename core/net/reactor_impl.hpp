@@ -228,8 +228,7 @@ void Reactor<Sys>::act(Connection& connection, Act what, Details& details) {
     case Act::deliver_unread:
       return deliver_unread(connection);
     case Act::keep:
-      connection.more().unread.push_back(std::move(details.data));
-      return;
+      return act_keep(connection, details);
     case Act::queue:
       return act_queue(connection, details);
     case Act::drop:
@@ -289,11 +288,23 @@ UdpAddress Reactor<Sys>::default_address(Connection& connection) {
   return shared.address ? UdpAddress::from_endpoint(*shared.address) : UdpAddress();
 }
 
+/// Only who gave the socket up can give anything back, and no more than it can have received.
+template <Syscalls Sys>
+void Reactor<Sys>::act_keep(Connection& connection, Details& details) {
+  Extra& extra = connection.more();
+  const std::size_t bytes = details.data.size();
+  if (extra.given_by != details.requester) return;
+  if (extra.unread_bytes + bytes > connection.read_bytes) return;
+  extra.unread_bytes += bytes;
+  extra.unread.push_back(std::move(details.data));
+}
+
 template <Syscalls Sys>
 void Reactor<Sys>::deliver_unread(Connection& connection) {
   if (!connection.extra) return;
   // A start in the middle of a hand-over owns the socket, but is not answered yet.
   if (detail::kHandover.contains(connection.state)) return;
+  connection.extra->unread_bytes = 0;
   for (Block& block : std::exchange(connection.extra->unread, {})) {
     const auto size = static_cast<std::int64_t>(block.size());
     deliver(EventKind::data, connection.id, connection.owner, size, std::move(block));

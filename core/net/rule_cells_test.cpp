@@ -176,7 +176,7 @@ constexpr Cause kCauses[] = {
     {Input::hand_over, hand_over},
     {Input::give_back,
      [](CellStage& stage) {
-       EXPECT_TRUE(stage.server().give_back(stage.id, Block::copy_of(kKept)).has_value());
+       EXPECT_TRUE(stage.server().give_back(kOwner, stage.id, Block::copy_of(kKept)).has_value());
      }},
     {Input::hand_over_done,
      [](CellStage& stage) {
@@ -374,7 +374,8 @@ class RuleCells : public testing::TestWithParam<RuleCell> {
     EXPECT_TRUE(stage.server().hand_over_done(kOwner, stage.id).has_value());
     if (stage.is(in(handing_over))) stage.start(kOther);
     stage.world.settle();
-    EXPECT_EQ(stage.world.data_of(stage.id), std::string(kKept) + std::string(kKept));
+    const std::string twice = std::string(kKept) + std::string(kKept);
+    EXPECT_EQ(stage.world.data_of(stage.id), twice + twice) << "received, given back, received";
   }
 
   /// Without the flush, the output would leave only when the batch of commands is done.

@@ -122,9 +122,10 @@ class SocketServer {
   /// The owner gives the socket up: reading stops, and HANDOVER follows to the owner behind the
   /// last event for it. It then gives back, in order, what it did not use, and says that it is
   /// done; after that the next owner's start() is answered: OPEN "transfer", what was given back,
-  /// what came meanwhile. Ignored from anybody but the owner.
+  /// what came meanwhile. Ignored from anybody but the owner. More than the socket has received
+  /// cannot be given back: it is dropped.
   Result<void> hand_over(ServiceHandle requester, SocketId id);
-  Result<void> give_back(SocketId id, Block unused);
+  Result<void> give_back(ServiceHandle requester, SocketId id, Block unused);
   Result<void> hand_over_done(ServiceHandle requester, SocketId id);
 
   /// Sends `payload` in order with every earlier send of the same priority; always consumes it.

@@ -512,12 +512,12 @@ Result<void> SocketServer<Sys>::hand_over(ServiceHandle requester, SocketId id) 
 }
 
 template <Syscalls Sys>
-Result<void> SocketServer<Sys>::give_back(SocketId id, Block unused) {
+Result<void> SocketServer<Sys>::give_back(ServiceHandle requester, SocketId id, Block unused) {
   if (id <= 0) return failure(std::errc::bad_file_descriptor);
   if (unused.empty()) return {};
   const Token token = impl_->shared.payloads.park({.data = std::move(unused), .counted_for = 0});
   Result<void> given = impl_->give(
-      HoldPacket{.id = id, .requester = 0, .mode = HoldMode::give_back, .payload = token});
+      HoldPacket{.id = id, .requester = requester, .mode = HoldMode::give_back, .payload = token});
   if (!given) impl_->shared.payloads.take(token);
   return given;
 }

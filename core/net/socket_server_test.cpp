@@ -417,7 +417,7 @@ TYPED_TEST(SocketServerOn, AnIdThatNoSocketHasIsRefusedInTheCaller) {
     EXPECT_EQ(server.hold(kOwner, id).error(), bad);
     EXPECT_EQ(server.hand_over(kOwner, id).error(), bad);
     EXPECT_EQ(server.hand_over_done(kOwner, id).error(), bad);
-    EXPECT_EQ(server.give_back(id, Block::copy_of("x")).error(), bad);
+    EXPECT_EQ(server.give_back(kOwner, id, Block::copy_of("x")).error(), bad);
     EXPECT_EQ(server.close(kOwner, id, CloseMode::soft, CloseAnswer::not_needed).error(), bad);
     EXPECT_EQ(server.set_option(id, ConnectionOption::nodelay, 1).error(), bad);
     EXPECT_EQ(server.udp_connect(id, "127.0.0.1", 1).error(), bad);
@@ -548,7 +548,7 @@ TYPED_TEST(SocketServerOn, NothingIsWrittenForAnEmptyMessage) {
   auto& world = this->world_;
   const auto pair = world.connection();
   EXPECT_EQ(world.server->send(pair.id, Block()).value(), SendOutcome::written);
-  EXPECT_TRUE(world.server->give_back(pair.id, Block()).has_value());
+  EXPECT_TRUE(world.server->give_back(kOwner, pair.id, Block()).has_value());
   world.close(pair.id);
   EXPECT_EQ(world.peer_read(pair.peer).text, "");
 }

@@ -147,7 +147,7 @@ class Scenario {
     settle();
     (void)world_.server->hand_over(kOwner, id);
     settle();
-    (void)world_.server->give_back(id, Block::copy_of("unused"));
+    (void)world_.server->give_back(kOwner, id, Block::copy_of("unused"));
     (void)world_.server->hand_over_done(kOwner, id);
     (void)world_.server->start(kOther, id);
     settle();

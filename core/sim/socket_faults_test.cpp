@@ -426,7 +426,8 @@ TEST(ServerFaults, ACommandThatCannotBeGivenIsItsErrorAndLeavesNothing) {
   expect_failed("open", [&] { return server.open(kOwner, "192.0.2.1", 1); });
   expect_failed("udp", [&] { return server.udp(kOwner, "127.0.0.1", 0); });
   expect_failed("send", [&] { return server.send(pair.id, Block::copy_of("x")); });
-  expect_failed("give_back", [&] { return server.give_back(pair.id, Block::copy_of("x")); });
+  expect_failed("give_back",
+                [&] { return server.give_back(kOwner, pair.id, Block::copy_of("x")); });
   expect_failed("udp_connect", [&] { return server.udp_connect(udp, "127.0.0.1", 9); });
   world.settle();
   EXPECT_EQ(server.counts().slots_used, before.slots_used);
