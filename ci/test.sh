@@ -25,7 +25,10 @@ cd "$(dirname "$0")/.."
 
 started=$SECONDS
 step() { echo "== $1 (after $((SECONDS - started)) s)"; }
-threaded=(net_test service_test stress_program_test direct_write_stress_test sys_test)
+# Everything with threads, and what threads use.
+threaded=(base_test sys_test net_test service_test sim_test step_trace_test stress_test stress_program_test
+  direct_write_stress_test)
+compiled_twice=(base_test sys_test net_test service_test sim_test step_trace_test skysock)
 
 step setup
 ./ci/setup.sh
@@ -46,13 +49,15 @@ cmake --preset tsan >/dev/null
 cmake --build --preset tsan --target "${threaded[@]}" skysock skysock-stress
 step "tsan: test"
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export SKYSOCK_STRESS_SECONDS=60  # Of direct_write_stress_test: 4 senders, 64 sockets.
 for name in "${threaded[@]}"; do "build/tsan/bin/$name" --gtest_brief=1; done
 ctest --preset tsan --parallel 2 --tests-regex '^lua\.'
 build/tsan/bin/skysock-stress --clients 2 --connections 16 --duration 10 --seed 1
 
 step "gcc: build and test"
 cmake --preset gcc >/dev/null
-cmake --build --preset gcc --target net_test service_test skysock
-build/gcc/bin/net_test --gtest_brief=1
-build/gcc/bin/service_test --gtest_brief=1
+cmake --build --preset gcc --target "${compiled_twice[@]}"
+for name in "${compiled_twice[@]}"; do
+  [[ $name == skysock ]] || "build/gcc/bin/$name" --gtest_brief=1
+done
 step "all passed"

@@ -252,9 +252,10 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
   if (connection.state != State::free) {
     SharedSlot& shared = shared_->slots.at(packet.id);
     const Locked locked(*sys_, shared);
-    if (shared.address_changes > 0) --shared.address_changes;
+    shared.addressing.change_done();
     if (is_udp(connection.protocol)) {
       shared.address = std::make_unique<Endpoint>(packet.address.endpoint());
+      shared.addressing.set_addressed();
     }
   }
   step(connection, Input::set_address, {.address = &packet.address});

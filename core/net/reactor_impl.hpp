@@ -206,7 +206,7 @@ void Reactor<Sys>::destroy(Connection& connection) {
     shared.publish({});
     release_fd(connection);
     shared.fd = -1;
-    shared.address_changes = 0;
+    shared.addressing.reset();
     shared.remainder.reset();
     shared.address.reset();
     shared.direct_bytes = 0;

@@ -155,6 +155,31 @@ struct Remainder {
   std::error_code error;
 };
 
+/// Whether datagrams without an address can go anywhere: the socket has a default destination, or
+/// will have one when its turn comes. Any thread reads; changes need the slot's lock.
+class Addressing {
+ public:
+  /// Cost: one load.
+  [[nodiscard]] bool has_destination() const { return load() != 0; }
+  /// Changes of the address are on their way to the reactor: nothing may be written past them.
+  [[nodiscard]] bool changes() const { return (load() & ~kAddressed) != 0; }
+
+  void change_posted() { store(load() + 1); }
+  /// A posted change was made, or will never be. Nothing happens when none is known.
+  void change_done() {
+    if (changes()) store(load() - 1);
+  }
+  void set_addressed() { store(load() | kAddressed); }
+  void reset() { store(0); }
+
+ private:
+  static constexpr std::uint32_t kAddressed = std::uint32_t{1} << 31U;
+  [[nodiscard]] std::uint32_t load() const { return word_.load(std::memory_order_relaxed); }
+  void store(std::uint32_t word) { word_.store(word, std::memory_order_relaxed); }
+
+  std::atomic<std::uint32_t> word_{0};
+};
+
 /// The shared half of a slot: one cache line.
 struct alignas(64) SharedSlot {
   OutputCount output;
@@ -163,9 +188,11 @@ struct alignas(64) SharedSlot {
   std::atomic<std::uint32_t> limit{0};  ///< Unsent bytes at most.
   std::atomic<ServiceHandle> reserved_by{0};
 
+  /// Changed under the lock.
+  Addressing addressing;
+
   // Under the lock.
   int fd = -1;
-  std::uint32_t address_changes = 0;  ///< SetAddressPackets on their way: no direct write.
   std::unique_ptr<Remainder> remainder;
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
   std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <mutex>
 #include <thread>
 
@@ -216,7 +217,7 @@ class SlowName : public testing::Test {
 
   /// The 99th percentile of echoes through the server, in microseconds.
   std::int64_t echo_p99_us() {
-    constexpr std::size_t kEchoes = 2'000;
+    constexpr std::size_t kEchoes = 300;
     std::vector<std::int64_t> us;
     for (std::size_t turn = 0; turn < kEchoes; ++turn) {
       world.events.clear();
@@ -232,21 +233,35 @@ class SlowName : public testing::Test {
     return us[kEchoes * 99 / 100];
   }
 
+  static std::int64_t median(std::vector<std::int64_t> values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  }
+
   World<SlowNamesSys> world;
   World<SlowNamesSys>::Pair pair;
 };
 
+/// Alone and meanwhile take turns, so that the noise of the machine meets both.
 TEST_F(SlowName, ItsLookupDelaysNoEcho) {
-  const std::int64_t alone_us = echo_p99_us();
-  const SocketId id = world.server->open(kOwner, "slow.example", world.port).value();
-  world.server->poll(0);
-  const std::int64_t meanwhile_us = echo_p99_us();
-  EXPECT_EQ(world.server->state(id), State::resolving);
-  // A server that waited for the name would not answer at all; the bound is for the noise of a
-  // loaded machine.
-  EXPECT_LT(meanwhile_us, 10 * alone_us + 100'000);
-  names_gate.set(true);
-  EXPECT_TRUE(world.until([&] { return world.server->state(id) == State::connected; }));
+  constexpr int kRounds = 15;
+  std::vector<std::int64_t> alone_us;
+  std::vector<std::int64_t> meanwhile_us;
+  for (int round = 0; round < kRounds; ++round) {
+    names_gate.set(false);
+    alone_us.push_back(echo_p99_us());
+    const SocketId id = world.server->open(kOwner, "slow.example", world.port).value();
+    world.server->poll(0);
+    meanwhile_us.push_back(echo_p99_us());
+    ASSERT_EQ(world.server->state(id), State::resolving);
+    names_gate.set(true);
+    ASSERT_TRUE(world.until([&] { return world.server->state(id) == State::connected; }));
+    world.close(id, CloseMode::abortive);
+    ASSERT_TRUE(world.until([&] { return world.server->state(id) == State::free; }));
+  }
+  std::cout << "echo p99, median of " << kRounds << ": alone " << median(alone_us)
+            << " us, beside a lookup " << median(meanwhile_us) << " us\n";
+  EXPECT_LE(median(meanwhile_us), median(alone_us) * 3 / 2 + 50);
 }
 
 TEST_F(SlowName, ItsCloseIsAnsweredAtOnceAndTheServerEndsWithoutWaiting) {

@@ -104,6 +104,7 @@ struct SocketServer<Sys>::Impl {
     const Result<void> given = give(make(*id, token));
     if (given) return *id;
     if (shared.fds.take(token)) drop();
+    set_default_address(*id, nullptr);
     shared.slots.release(*id);
     return Failure(given.error());
   }
@@ -150,6 +151,16 @@ struct SocketServer<Sys>::Impl {
       error = fd.error();
     }
     return Failure(error);
+  }
+
+  /// Of a datagram socket that the reactor does not know yet; nullptr: none.
+  void set_default_address(SocketId id, std::unique_ptr<Endpoint> to) {
+    SharedSlot& slot = shared.slots.at(id);
+    slot.lock.lock([this] { sys.yield_thread(); });
+    slot.address = std::move(to);
+    slot.addressing.reset();
+    if (slot.address) slot.addressing.set_addressed();
+    unlock(slot, id, false);
   }
 
   static Protocol protocol_of(const Endpoint& endpoint) {
@@ -247,7 +258,7 @@ struct SocketServer<Sys>::Impl {
     if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
     const Endpoint* where = to != nullptr ? to : slot.address.get();
     const Published seen = slot.seen();
-    const bool may = may_write(slot, id, seen) && slot.address_changes == 0 && where != nullptr;
+    const bool may = may_write(slot, id, seen) && !slot.addressing.changes() && where != nullptr;
     const bool sent = may && sys.send_to(slot.fd, payload, *where).has_value();
     if (sent) wrote(slot, seen, payload.size(), true);
     unlock(slot, id, false);
@@ -316,7 +327,7 @@ struct SocketServer<Sys>::Impl {
       return SendOutcome::written;
     if (!within_limit(*slot, id, bytes)) [[unlikely]]
       return over_limit(id, seen.policy);
-    if (datagram && !has_destination(*slot, id)) {
+    if (datagram && !slot->addressing.has_destination()) {
       return refuse(std::errc::destination_address_required);
     }
     if (priority == Priority::high && seen.send == SendMode::direct) {
@@ -331,23 +342,15 @@ struct SocketServer<Sys>::Impl {
     });
   }
 
-  /// Whether a datagram without an address can go anywhere, now or when its turn comes.
-  bool has_destination(SharedSlot& slot, SocketId id) {
-    slot.lock.lock([this] { sys.yield_thread(); });
-    const bool has = slot.address != nullptr || slot.address_changes > 0;
-    unlock(slot, id, false);
-    return has;
-  }
-
   /// Counts a change of a datagram socket's address that is on its way: until the reactor has made
   /// it, nothing is written past it.
   class AddressChange {
    public:
     AddressChange(Impl& impl, SharedSlot& slot, SocketId id) : impl_(impl), slot_(slot), id_(id) {
-      change(+1);
+      change(&Addressing::change_posted);
     }
     ~AddressChange() {
-      if (!travels_) change(-1);
+      if (!travels_) change(&Addressing::change_done);
     }
     AddressChange(const AddressChange&) = delete;
     AddressChange& operator=(const AddressChange&) = delete;
@@ -355,12 +358,9 @@ struct SocketServer<Sys>::Impl {
     void travels() { travels_ = true; }
 
    private:
-    void change(int by) {
+    void change(void (Addressing::*what)()) {
       slot_.lock.lock([this] { impl_.sys.yield_thread(); });
-      if (slot_.output.id() == id_) {
-        slot_.address_changes =
-            static_cast<std::uint32_t>(static_cast<std::int64_t>(slot_.address_changes) + by);
-      }
+      if (slot_.output.id() == id_) (slot_.addressing.*what)();
       impl_.unlock(slot_, id_, false);
     }
 
@@ -464,10 +464,7 @@ Result<SocketId> SocketServer<Sys>::udp_dial(ServiceHandle owner, const std::str
   return impl_->adopt(
       owner, made->first, ParkedFd::Kind::datagrams, Impl::protocol_of(to),
       [&](SocketId id, Token token) {
-        SharedSlot& slot = impl_->shared.slots.at(id);
-        slot.lock.lock([this] { impl_->sys.yield_thread(); });
-        slot.address = std::make_unique<Endpoint>(to);
-        impl_->unlock(slot, id, false);
+        impl_->set_default_address(id, std::make_unique<Endpoint>(to));
         return DialPacket{
             .id = id, .requester = owner, .fd = token, .address = UdpAddress::from_endpoint(to)};
       });
