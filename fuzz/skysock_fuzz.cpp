@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/progress_line.hpp"
 #include "fuzz/fuzz_process.hpp"
 
 namespace {
@@ -101,39 +102,21 @@ std::vector<std::string> command_of(const Options& options, const std::string& f
   return command;
 }
 
-/// A line on a terminal, rewritten; elsewhere one now and then.
-class Progress {
- public:
-  void show(const std::vector<Run>& runs, std::size_t total, int budget_seconds) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_) return;
-    next_ = now + std::chrono::milliseconds(terminal_ ? 500 : 5'000);
-    std::string text = fmt::format("{}/{} fuzzers done", done(runs), total);
-    for (const Run& run : runs) {
-      if (run.process->seconds() > 0 && running(run)) {
-        text += fmt::format(
-            "; {}: {} executions, {:.0f}/s, {:.0f} s left", run.fuzzer,
-            run.process->output().executions,
-            static_cast<double>(run.process->output().executions) / run.process->seconds(),
-            std::max(0.0, budget_seconds - run.process->seconds()));
-      }
-    }
-    fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", text, terminal_ ? "" : "\n");
-    std::fflush(stderr);
-  }
-  void clear() const {
-    if (terminal_) fmt::print(stderr, "\r\x1b[K");
-  }
-  static bool running(const Run& run) { return run.result == "running"; }
+bool running(const Run& run) { return run.result == "running"; }
 
- private:
-  static std::size_t done(const std::vector<Run>& runs) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(runs, [](const Run& run) { return !running(run); }));
+std::string progress_text(const std::vector<Run>& runs, std::size_t total, int budget_seconds) {
+  const auto done = std::ranges::count_if(runs, [](const Run& run) { return !running(run); });
+  std::string text = fmt::format("{}/{} fuzzers done", done, total);
+  for (const Run& run : runs) {
+    const double seconds = run.process->seconds();
+    if (!running(run) || seconds <= 0) continue;
+    const auto executions = run.process->output().executions;
+    text += fmt::format("; {}: {} executions, {:.0f}/s, {:.0f} s left", run.fuzzer, executions,
+                        static_cast<double>(executions) / seconds,
+                        std::max(0.0, budget_seconds - seconds));
   }
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-  std::chrono::steady_clock::time_point next_;
-};
+  return text;
+}
 
 /// Requires: the process ended.
 std::string result_of(const FuzzProcess& process) {
@@ -144,7 +127,7 @@ std::string result_of(const FuzzProcess& process) {
 
 std::vector<Run> run_all(const Options& options, const fs::path& work) {
   std::vector<Run> runs;
-  Progress progress;
+  skysock::ProgressLine progress;
   std::size_t active = 0;
   do {
     while (active < options.jobs && runs.size() < options.fuzzers.size()) {
@@ -158,13 +141,15 @@ std::vector<Run> run_all(const Options& options, const fs::path& work) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     for (Run& run : runs) {
-      if (!Progress::running(run)) continue;
+      if (!running(run)) continue;
       if (run.process->seconds() > options.seconds + kGraceSeconds) run.process->kill();
       if (run.process->update()) continue;
       run.result = result_of(*run.process);
       --active;
     }
-    progress.show(runs, options.fuzzers.size(), options.seconds);
+    if (progress.due()) {
+      progress.show(progress_text(runs, options.fuzzers.size(), options.seconds));
+    }
   } while (active > 0 || runs.size() < options.fuzzers.size());
   progress.clear();
   return runs;

@@ -2,7 +2,6 @@
 // step. Random ones by the ten thousand; one that fails is made small and printed.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/base/progress_line.hpp"
 #include "fuzz/sim_runner.hpp"
 
 using namespace skysock::fuzz;
@@ -96,36 +96,13 @@ int shrink_command(const SimProgram& program) {
   return kDifference;
 }
 
-/// On a terminal one line that is rewritten, else a line every ten seconds.
-class Progress {
- public:
-  Progress(std::uint64_t count, double seconds) : count_(count), seconds_(seconds) {}
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  ~Progress() {
-    if (terminal_ && shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-
-  void show(const SimTally& tally) {
-    if (tally.seconds < next_) return;
-    next_ = tally.seconds + (terminal_ ? 0.5 : 10.0);
-    shown_ = true;
-    const double rate = static_cast<double>(tally.programs) / tally.seconds;
-    double left = static_cast<double>(count_ - tally.programs) / std::max(rate, 1.0);
-    if (seconds_ > 0) left = std::min(left, seconds_ - tally.seconds);
-    fmt::print(stderr, "{}{} of {} programs, {:.0f}/s, {:.0f} s left{}",
-               terminal_ ? "\r\x1b[K" : "", tally.programs, count_, rate, std::max(left, 0.0),
-               terminal_ ? "" : "\n");
-    std::fflush(stderr);
-  }
-
- private:
-  std::uint64_t count_;
-  double seconds_;
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  double next_ = 1;
-};
+std::string progress_text(const Options& options, const SimTally& tally) {
+  const double rate = static_cast<double>(tally.programs) / tally.seconds;
+  double left = static_cast<double>(options.count - tally.programs) / std::max(rate, 1.0);
+  if (options.seconds > 0) left = std::min(left, options.seconds - tally.seconds);
+  return fmt::format("{} of {} programs, {:.0f}/s, {:.0f} s left", tally.programs, options.count,
+                     rate, std::max(left, 0.0));
+}
 
 nlohmann::ordered_json json_of(const Options& options, const SimTally& tally) {
   return {{"seed", options.seed},
@@ -149,10 +126,13 @@ void print_tally(const Options& options, const SimTally& tally) {
 }
 
 int random_command(const Options& options) {
-  Progress progress(options.count, options.seconds);
+  skysock::ProgressLine progress;
   const SimTally tally =
       run_random({.seed = options.seed, .count = options.count, .limit_s = options.seconds},
-                 [&](const SimTally& now) { progress.show(now); });
+                 [&](const SimTally& now) {
+                   if (progress.due()) progress.show(progress_text(options, now));
+                 });
+  progress.clear();
   print_tally(options, tally);
   if (options.matrix) fmt::print("{}", tally.cells.text());
   nlohmann::ordered_json json = json_of(options, tally);

@@ -2,13 +2,13 @@
 // and exit code.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
 #include <memory>
 #include <random>
 
+#include "core/base/progress_line.hpp"
 #include "results/child.hpp"
 #include "results/commands.hpp"
 #include "results/compare.hpp"
@@ -119,31 +119,12 @@ Outcome<CompareOptions> make_options(const Arguments& arguments) {
   return options;
 }
 
-/// One line that is overwritten on a terminal; elsewhere a line every 5 s.
-class ProgressLine {
- public:
-  void operator()(const Progress& progress) {
-    const auto now = std::chrono::steady_clock::now();
-    const auto pause =
-        terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(5'000);
-    if (now - last_ < pause) return;
-    last_ = now;
-    fmt::print(
-        stderr,
-        "{}{}: round {} of at most {}, CPU B/A {:.3f} so far, {:.0f} s, at most {:.0f} s left{}",
-        terminal_ ? "\r" : "", progress.phase, progress.rounds, progress.rounds_max, progress.ratio,
-        progress.seconds, progress.seconds_left_max, terminal_ ? "\x1b[K" : "\n");
-    std::fflush(stderr);
-  }
-
-  void finish() const {
-    if (terminal_) fmt::print(stderr, "\r\x1b[K");
-  }
-
- private:
-  bool terminal_ = isatty(STDERR_FILENO) == 1;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
+std::string progress_text(const Progress& progress) {
+  return fmt::format(
+      "{}: round {} of at most {}, CPU B/A {:.3f} so far, {:.0f} s, at most {:.0f} s left",
+      progress.phase, progress.rounds, progress.rounds_max, progress.ratio, progress.seconds,
+      progress.seconds_left_max);
+}
 
 Outcome<CompareRecord> measure(CompareOptions options) {
   if (auto pinned = pin_to(options.placement.load_cpu); !pinned)
@@ -160,8 +141,10 @@ Outcome<CompareRecord> measure(CompareOptions options) {
   const auto take = [&](const Side& side, const Workload& workload) {
     return take_sample(side.argv, options.placement, workload);
   };
-  auto record = compare(options, take, std::ref(line));
-  line.finish();
+  auto record = compare(options, take, [&line](const Progress& progress) {
+    if (line.due()) line.show(progress_text(progress));
+  });
+  line.clear();
   if (record && record->rounds.empty()) {
     return problem(kNothingMeasured, "the budget was used up before the first round");
   }

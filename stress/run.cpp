@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/base/progress_line.hpp"
 #include "stress/client_process.hpp"
 #include "stress/limits.hpp"
 #include "stress/progress.hpp"
@@ -45,7 +46,7 @@ class Run {
       started_ = Clock::now();
       while (!clients_over()) turn();
       result_.elapsed_s = elapsed_s();
-      progress_.finish();
+      progress_.clear();
       collect();
     }
     end_server();
@@ -112,7 +113,9 @@ class Run {
     read_clients();
     watch_server();
     enforce_deadline();
-    progress_.show(elapsed_s(), options_.duration_s, open_now_, now_);
+    if (progress_.due()) {
+      progress_.show(progress_text(elapsed_s(), options_.duration_s, open_now_, now_));
+    }
   }
 
   void wait() {
@@ -152,7 +155,7 @@ class Run {
 
   /// Shows a failure when it is seen: a long run is not waited out for it.
   void report(Finding finding) {
-    progress_.finish();
+    progress_.clear();
     if (result_.failures.empty()) {
       fmt::print(stderr, "first failure: {}\n", failure_line(finding, options_));
     }
@@ -228,7 +231,7 @@ class Run {
   Result result_;
   std::optional<Server> server_;  ///< Outlives the clients: destroyed after them.
   std::vector<ClientProcess> clients_;
-  Progress progress_;
+  ProgressLine progress_;
   Clock::time_point started_ = Clock::now();
   Totals now_;  ///< The clients' latest counters, added up.
   std::uint64_t open_now_ = 0;

@@ -8,6 +8,7 @@
 
 #include "core/net/connection_state.hpp"
 #include "core/net/io_event.hpp"
+#include "core/net/polled_socket.hpp"
 #include "core/net/read_buffers.hpp"
 #include "core/net/tuning.hpp"
 #include "core/net/types.hpp"
@@ -15,23 +16,6 @@
 #include "core/sys/syscalls.hpp"
 
 namespace skysock {
-
-/// One socket that the kernel has something to tell about.
-struct Ready {
-  SocketId id = 0;  ///< kControlReady for the control channel. May be stale when it is looked at.
-  std::uint32_t events = 0;
-};
-inline constexpr SocketId kControlReady = 0;
-
-/// A socket that the poller is to do the I/O of.
-struct PolledSocket {
-  SocketId id = 0;
-  int fd = -1;
-  Watch watch = Watch::nothing;
-  std::uint32_t& read_size;   ///< Of the next read; follows what the peer sends.
-  bool borrowed = false;      ///< Need not be a socket.
-  bool always_ready = false;  ///< A file: the kernel never tells about it.
-};
 
 /// epoll, level- or edge-triggered, that does the reads and accepts itself. Reactor thread only.
 ///
@@ -67,64 +51,49 @@ class EpollPoller {
     if (epoll_fd_ >= 0) sys_->close(epoll_fd_);
   }
 
-  /// The epoll(7) mask for a watch; `output` says that unsent bytes wait. 0 means: not registered,
-  /// except for hang-ups, which need no mask.
-  [[nodiscard]] std::uint32_t mask(Watch watch, bool output) const {
-    if (edges_) return edge_mask(watch, output);
-    const std::uint32_t out = output ? std::uint32_t{EPOLLOUT} : 0;
-    switch (watch) {
-      case Watch::nothing:
-        return 0;
-      case Watch::accept:
-        return EPOLLIN;
-      case Watch::connect:
-        return EPOLLOUT;
-      case Watch::read:
-        return EPOLLIN | EPOLLRDHUP | out;
-      case Watch::datagram:
-        return EPOLLIN | out;
-      case Watch::held:
-      case Watch::hang_up:
-        return out;
-      // A hang-up is not looked at here, so it must not be told again and again.
-      case Watch::output:
-        return output ? std::uint32_t{EPOLLOUT | EPOLLONESHOT} : 0;
+  /// Watches the control channel.
+  Result<void> add_channel(int fd) {
+    return sys_->epoll_add(epoll_fd_, fd, EPOLLIN, kControlReady);
+  }
+
+  /// From now on `socket` is watched so; `output`: unsent bytes wait. Cost: a system call only
+  /// where the kernel has to hear of it. Errors: an errno of epoll_ctl(2).
+  Result<void> watch(const PolledSocket& socket, Watch watch, bool output) {
+    Registration& registration = socket.registration;
+    const Watch before = std::exchange(registration.watch, watch);
+    // An event may have been passed over even if the watch is what it was.
+    const bool rewatched = std::exchange(registration.rewatched, false) || before != watch;
+    if (socket.fd < 0) return {};
+    if (registration.always_ready) {
+      watch_file(socket, output);
+      return {};
     }
-    return 0;
+    const bool wanted = watch != Watch::nothing && (watch != Watch::output || output);
+    if (!wanted) {
+      forget(socket);
+      return {};
+    }
+    const std::uint32_t interest = mask(watch, output);
+    if (!registration.known) return add(socket, interest, output);
+    if (interest != registration.interest || must_rearm(before, watch, output)) {
+      const Result<void> changed = sys_->epoll_modify(epoll_fd_, socket.fd, interest, user(socket));
+      if (!changed) return changed;
+      registration.interest = interest;
+    } else if (rewatched) {
+      watch_changed(socket.id, watch);
+    }
+    return {};
   }
 
-  /// Whether a socket that is watched so is in the set at all.
-  static constexpr bool registers(Watch watch, bool output) {
-    return watch != Watch::nothing && (watch != Watch::output || output);
+  /// The kernel knows it no more: before a descriptor is given back that stays open.
+  void forget(const PolledSocket& socket) {
+    if (!std::exchange(socket.registration.known, false)) return;
+    [[maybe_unused]] const auto removed = sys_->epoll_remove(epoll_fd_, socket.fd);
   }
 
-  Result<void> add(int fd, SocketId id, std::uint32_t interest) {
-    return sys_->epoll_add(epoll_fd_, fd, interest, static_cast<std::uint64_t>(id));
-  }
-  Result<void> modify(int fd, SocketId id, std::uint32_t interest) {
-    return sys_->epoll_modify(epoll_fd_, fd, interest, static_cast<std::uint64_t>(id));
-  }
-  Result<void> remove(int fd) { return sys_->epoll_remove(epoll_fd_, fd); }
-
-  /// With edges, whether the kernel has to be told of a new watch although the mask is the same:
-  /// hang-ups that came before are told again only then. A one-shot registration is spent after
-  /// each event.
-  [[nodiscard]] bool must_rearm(Watch before, Watch now, bool output) const {
-    if (now == Watch::output) return output;
-    return edges_ && before != now && (now == Watch::held || now == Watch::hang_up);
-  }
-  /// With edges, what came before the watch began to read is not told again.
-  void watch_changed(SocketId id, Watch now) {
-    const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
-    if (edges_ && reads) look_again(id);
-  }
   /// A limit stopped the reading or accepting: with edges, the rest is not told again.
   void unread_left(SocketId id, std::uint32_t events = kEverything) {
     if (edges_) look_again(id, events);
-  }
-  /// The next wait() does not wait and reports `id` as ready.
-  void look_again(SocketId id, std::uint32_t events = kEverything) {
-    again_.push_back({.id = id, .events = events});
   }
 
   [[nodiscard]] std::uint32_t first_read_size() const { return buffers_.first_size(); }
@@ -148,8 +117,8 @@ class EpollPoller {
   /// whether to go on (the socket still exists and is watched in the same way). Reading comes
   /// before writing.
   template <typename OnEvent>
-  void complete(std::uint32_t events, PolledSocket socket, OnEvent&& on_event) {
-    switch (socket.watch) {
+  void complete(std::uint32_t events, const PolledSocket& socket, Watch watch, OnEvent&& on_event) {
+    switch (watch) {
       case Watch::nothing:
         return;
       case Watch::accept:
@@ -193,6 +162,74 @@ class EpollPoller {
             static_cast<std::size_t>(std::min(tuning.first_read_bytes, tuning.read_buffer_bytes)),
             static_cast<std::size_t>(tuning.read_buffer_bytes)) {}
 
+  static std::uint64_t user(const PolledSocket& socket) {
+    return static_cast<std::uint64_t>(socket.id);
+  }
+
+  /// The next wait() does not wait and reports `id` as ready.
+  void look_again(SocketId id, std::uint32_t events = kEverything) {
+    again_.push_back({.id = id, .events = events});
+  }
+
+  Result<void> add(const PolledSocket& socket, std::uint32_t interest, bool output) {
+    Registration& registration = socket.registration;
+    const Result<void> added = sys_->epoll_add(epoll_fd_, socket.fd, interest, user(socket));
+    if (added) {
+      registration.known = true;
+      registration.interest = interest;
+      return added;
+    }
+    // epoll(7) knows no files: they are always ready.
+    if (!socket.borrowed || !is(added.error(), std::errc::operation_not_permitted)) return added;
+    registration.always_ready = true;
+    watch_file(socket, output);
+    return {};
+  }
+
+  /// Asks anew as long as there is something to do.
+  void watch_file(const PolledSocket& socket, bool output) {
+    const Registration& registration = socket.registration;
+    const bool reads = registration.watch == Watch::read && !registration.write_only;
+    if (reads || output) look_again(socket.id);
+  }
+
+  /// The epoll(7) mask for a watch. 0: only hang-ups, which need no mask.
+  [[nodiscard]] std::uint32_t mask(Watch watch, bool output) const {
+    if (edges_) return edge_mask(watch, output);
+    const std::uint32_t out = output ? std::uint32_t{EPOLLOUT} : 0;
+    switch (watch) {
+      case Watch::nothing:
+        return 0;
+      case Watch::accept:
+        return EPOLLIN;
+      case Watch::connect:
+        return EPOLLOUT;
+      case Watch::read:
+        return EPOLLIN | EPOLLRDHUP | out;
+      case Watch::datagram:
+        return EPOLLIN | out;
+      case Watch::held:
+      case Watch::hang_up:
+        return out;
+      // A hang-up is not looked at here, so it must not be told again and again.
+      case Watch::output:
+        return output ? std::uint32_t{EPOLLOUT | EPOLLONESHOT} : 0;
+    }
+    return 0;
+  }
+
+  /// With edges, whether the kernel has to be told of a new watch although the mask is the same:
+  /// hang-ups that came before are told again only then. A one-shot registration is spent after
+  /// each event.
+  [[nodiscard]] bool must_rearm(Watch before, Watch now, bool output) const {
+    if (now == Watch::output) return output;
+    return edges_ && before != now && (now == Watch::held || now == Watch::hang_up);
+  }
+  /// With edges, what came before the watch began to read is not told again.
+  void watch_changed(SocketId id, Watch now) {
+    const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
+    if (edges_ && reads) look_again(id);
+  }
   static std::uint32_t edge_mask(Watch watch, bool output) {
     switch (watch) {
       case Watch::nothing:
@@ -283,10 +320,8 @@ class EpollPoller {
       const Result<std::size_t> got = read(socket, size);
       if (!got) [[unlikely]] {
         if (is(got.error(), std::errc::interrupted)) continue;
-        // Looked at again without being told to: the end of a pipe that can only be written.
-        const bool write_only = socket.borrowed && is(got.error(), std::errc::bad_file_descriptor);
         const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
-        if (write_only && !socket.always_ready && !failed) return true;
+        if (cannot_be_read(socket, got.error()) && !failed) return true;
         return nothing_yet(got.error()) || on_event(IoError{got.error()});
       }
       if (*got == 0) return on_event(Eof{});
@@ -294,9 +329,17 @@ class EpollPoller {
       has_read(socket, size, *got);
       if (!on_event(Received{buffers_.take(size, *got)})) return false;
       // A short read emptied the buffer; only an end that was announced is worth another call.
-      if (*got < size && !ending && !socket.always_ready) return true;
+      if (*got < size && !ending && !socket.registration.always_ready) return true;
     }
     unread_left(socket.id);
+    return true;
+  }
+
+  /// Of files and of the end of a pipe that can only be written: nobody said so, trying is how we
+  /// learn.
+  static bool cannot_be_read(const PolledSocket& socket, std::error_code error) {
+    if (!socket.borrowed || !is(error, std::errc::bad_file_descriptor)) return false;
+    socket.registration.write_only = socket.registration.always_ready;
     return true;
   }
 

@@ -145,17 +145,12 @@ class Reactor {
     ServiceHandle owner = 0;
     State state = State::free;
     Protocol protocol = Protocol::tcp;
-    Watch watched = Watch::nothing;  ///< What the poller was last told,
-    bool rewatched = false;          ///< whether it was another since, for a moment at least,
-    bool registered = false;         ///< whether it knows fd,
-    bool always_ready = false;       ///< whether it cannot (a file),
-    bool write_only = false;         ///< such a one that cannot be read,
-    bool changed = false;            ///< and whether it has to be told anew.
-    bool dirty = false;              ///< Got output in this batch of commands.
-    bool was_nonblocking = true;     ///< Of a borrowed descriptor, before we had it.
-    std::int8_t nodelay = -1;        ///< What the kernel was told; -1: unknown.
-    std::uint32_t interest = 0;      ///< The poller's mask.
-    std::uint32_t read_size = 0;     ///< Of the next read.
+    bool changed = false;         ///< The poller has to be told anew.
+    bool dirty = false;           ///< Got output in this batch of commands.
+    bool was_nonblocking = true;  ///< Of a borrowed descriptor, before we had it.
+    std::int8_t nodelay = -1;     ///< What the kernel was told; -1: unknown.
+    std::uint32_t read_size = 0;  ///< Of the next read.
+    Registration registration;
     std::uint64_t read_bytes = 0;
     std::uint64_t written_bytes = 0;
     std::int64_t read_ms = -1;
@@ -170,6 +165,13 @@ class Reactor {
     Extra& more() {
       if (!extra) extra = std::make_unique<Extra>();
       return *extra;
+    }
+    [[nodiscard]] PolledSocket polled() {
+      return {.id = id,
+              .fd = fd,
+              .borrowed = protocol == Protocol::borrowed,
+              .read_size = read_size,
+              .registration = registration};
     }
     [[nodiscard]] bool queue_empty() const {
       return !output || (output->stream.empty() && output->datagrams.empty());
@@ -206,6 +208,7 @@ class Reactor {
   // The rule machine.
   Connection& find(SocketId id);
   void step(Connection& connection, Input input, Details&& details = {});
+  void fail(Connection& connection, Input input, std::error_code error);
   void enter(Connection& connection, State next);
   void act(Connection& connection, Act what, Details& details);
   void act_queue(Connection& connection, Details& details);

@@ -70,8 +70,7 @@ void Reactor<Sys>::command(const ListenPacket& packet) {
   adopt(connection, *fd, packet.requester, Protocol::tcp);
   const Result<Endpoint> bound = sys_->local_endpoint(*fd);
   if (!bound) {
-    const std::string reason = bound.error().message();
-    return step(connection, Input::create_failed, {.text = reason});
+    return fail(connection, Input::create_failed, bound.error());
   }
   const std::string host = bound->host();
   step(connection, Input::listen_ready, {.ud = bound->port(), .text = host});
@@ -84,8 +83,7 @@ void Reactor<Sys>::command(const BindPacket& packet) {
   Connection& connection = find(packet.id);
   const Result<bool> was_nonblocking = sys_->set_nonblocking(*fd, true);
   if (!was_nonblocking) {
-    const std::string reason = was_nonblocking.error().message();
-    return step(connection, Input::create_failed, {.text = reason});
+    return fail(connection, Input::create_failed, was_nonblocking.error());
   }
   connection.was_nonblocking = *was_nonblocking;
   adopt(connection, *fd, packet.requester, Protocol::borrowed);
@@ -144,8 +142,7 @@ void Reactor<Sys>::take_answers() {
     const bool waits = detail::kResolving.contains(state) || state == State::resolving_draining;
     if (!waits) continue;
     if (!answer->endpoints) {
-      const std::string reason = answer->endpoints.error().message();
-      step(connection, Input::create_failed, {.text = reason});
+      fail(connection, Input::create_failed, answer->endpoints.error());
     } else {
       connection.more().endpoints = std::move(*answer->endpoints);
       connect_next(connection);
@@ -176,8 +173,7 @@ void Reactor<Sys>::connect_next(Connection& connection) {
     extra.last_error = tried.error();
     release_fd(connection);
   }
-  const std::string reason = extra.last_error.message();
-  step(connection, Input::create_failed, {.text = reason});
+  fail(connection, Input::create_failed, extra.last_error);
 }
 
 template <Syscalls Sys>

@@ -31,10 +31,8 @@ Result<std::unique_ptr<Reactor<Sys>>> Reactor<Sys>::create(Sys& sys, Shared& sha
                                                            const Tuning& tuning, EventSink sink) {
   Result<EpollPoller<Sys>> poller = EpollPoller<Sys>::create(sys, tuning);
   if (!poller) return Failure(poller.error());
-  Result<void> added = poller->add(channel.ready_fd(), kControlReady, EPOLLIN);
-  if (added && channel.wake_fd() >= 0) {
-    added = poller->add(channel.wake_fd(), kControlReady, EPOLLIN);
-  }
+  Result<void> added = poller->add_channel(channel.ready_fd());
+  if (added && channel.wake_fd() >= 0) added = poller->add_channel(channel.wake_fd());
   if (!added) return Failure(added.error());
   const Result<int> spare = sys.open_spare();
   if (!spare) return Failure(spare.error());
@@ -136,6 +134,13 @@ void Reactor<Sys>::step(Connection& connection, Input input, Details&& details) 
   if (!heard && connection.id == id) owner_left(connection);
 }
 
+/// A step whose owner is told the words for `error`.
+template <Syscalls Sys>
+void Reactor<Sys>::fail(Connection& connection, Input input, std::error_code error) {
+  const std::string reason = error.message();
+  step(connection, input, {.text = reason});
+}
+
 /// Does what comes with being in `next`: registration, time limit, the end.
 template <Syscalls Sys>
 void Reactor<Sys>::enter(Connection& connection, State next) {
@@ -143,7 +148,7 @@ void Reactor<Sys>::enter(Connection& connection, State next) {
   if (next == State::free) return destroy(connection);
   if (next == State::lingering) ++lingering_;
   const auto watch = [](State state) { return detail::traits_of(state).watch; };
-  if (watch(next) != watch(connection.state)) connection.rewatched = true;
+  if (watch(next) != watch(connection.state)) connection.registration.rewatched = true;
   connection.state = next;
   publish(connection);
   start_deadline(connection);
@@ -178,20 +183,16 @@ void Reactor<Sys>::start_deadline(const Connection& connection) {
 /// Closes the descriptor, or gives a borrowed one back as it was.
 template <Syscalls Sys>
 void Reactor<Sys>::release_fd(Connection& connection) {
-  const int fd = std::exchange(connection.fd, -1);
-  if (fd < 0) return;
+  if (connection.fd < 0) return;
   if (connection.protocol != Protocol::borrowed) {
-    sys_->close(fd);
+    sys_->close(connection.fd);
   } else {
-    if (connection.registered) [[maybe_unused]]
-      const auto removed = poller_.remove(fd);
+    poller_.forget(connection.polled());
     if (!connection.was_nonblocking) [[maybe_unused]]
-      const auto restored = sys_->set_nonblocking(fd, false);
+      const auto restored = sys_->set_nonblocking(connection.fd, false);
   }
-  connection.registered = false;
-  connection.always_ready = false;
-  connection.write_only = false;
-  connection.interest = 0;
+  connection.fd = -1;
+  connection.registration = {};
 }
 
 template <Syscalls Sys>
@@ -413,46 +414,16 @@ void Reactor<Sys>::touch_interest(Connection& connection) {
 /// Brings the poller's registration in line with state and queue.
 template <Syscalls Sys>
 void Reactor<Sys>::update_interest(Connection& connection) {
-  const Watch watch = detail::traits_of(connection.state).watch;
-  const bool output = detail::traits_of(connection.state).flushes && !connection.queue_empty();
-  const Watch before = std::exchange(connection.watched, watch);
-  // An event may have been passed over even if the watch is what it was.
-  const bool rewatched = std::exchange(connection.rewatched, false) || before != watch;
-  if (connection.fd < 0) return;
-  if (connection.always_ready) {
-    const bool reads = watch == Watch::read && !connection.write_only;
-    if (reads || output) poller_.look_again(connection.id);
-    return;
-  }
-  if (!EpollPoller<Sys>::registers(watch, output)) {
-    if (std::exchange(connection.registered, false)) [[maybe_unused]]
-      const auto removed = poller_.remove(connection.fd);
-    return;
-  }
-  const std::uint32_t wanted = poller_.mask(watch, output);
-  if (!connection.registered) {
-    const Result<void> added = poller_.add(connection.fd, connection.id, wanted);
-    if (!added) return registration_failed(connection, added.error());
-  } else if (wanted != connection.interest || poller_.must_rearm(before, watch, output)) {
-    const Result<void> changed = poller_.modify(connection.fd, connection.id, wanted);
-    if (!changed) return registration_failed(connection, changed.error());
-  } else if (rewatched) {
-    poller_.watch_changed(connection.id, watch);
-  }
-  connection.registered = true;
-  connection.interest = wanted;
+  const StateTraits& traits = detail::traits_of(connection.state);
+  const bool output = traits.flushes && !connection.queue_empty();
+  const Result<void> told = poller_.watch(connection.polled(), traits.watch, output);
+  if (!told) registration_failed(connection, told.error());
 }
 
 template <Syscalls Sys>
 void Reactor<Sys>::registration_failed(Connection& connection, std::error_code error) {
-  // epoll(7) knows no files: they are always ready.
-  if (error == std::errc::operation_not_permitted && connection.protocol == Protocol::borrowed) {
-    connection.always_ready = true;
-    return poller_.look_again(connection.id);
-  }
-  const std::string reason = error.message();
   const bool creating = detail::is_creating(connection.state);
-  step(connection, creating ? Input::create_failed : Input::read_failed, {.text = reason});
+  fail(connection, creating ? Input::create_failed : Input::read_failed, error);
 }
 
 }  // namespace skysock

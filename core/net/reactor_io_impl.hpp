@@ -15,19 +15,13 @@ void Reactor<Sys>::complete(const Ready& ready) {
   }
   const State state = connection.state;
   const Watch watch = detail::traits_of(state).watch;
-  PolledSocket socket{.id = ready.id,
-                      .fd = connection.fd,
-                      .watch = watch,
-                      .read_size = connection.read_size,
-                      .borrowed = connection.protocol == Protocol::borrowed,
-                      .always_ready = connection.always_ready};
-  poller_.complete(ready.events, socket, [&](auto&& io) {
+  poller_.complete(ready.events, connection.polled(), watch, [&](auto&& io) {
     on_io(connection, std::forward<decltype(io)>(io));
     // Services answer each read before the next, so that an answer is not behind a whole stream.
     if (sink_.run != nullptr) after_event();
     return connection.id == ready.id && detail::traits_of(connection.state).watch == watch;
   });
-  if (connection.id == ready.id && connection.always_ready) touch_interest(connection);
+  if (connection.id == ready.id && connection.registration.always_ready) touch_interest(connection);
 }
 
 template <Syscalls Sys>
@@ -154,24 +148,17 @@ void Reactor<Sys>::on_io(Connection& connection, IoError&& io) {
     connection.more().last_error = io.error;
     return connect_next(connection);
   }
-  // Nobody said that a file can be read: trying is how we learn that it cannot.
-  if (connection.always_ready && io.error == std::errc::bad_file_descriptor) {
-    connection.write_only = true;
-    return;
-  }
   // The end of a pipe that can only be written cannot be asked what is wrong with it: its reader is
   // gone.
   const bool pipe_end =
       connection.protocol == Protocol::borrowed && io.error == std::errc::bad_file_descriptor;
-  const std::string reason =
-      (pipe_end ? std::make_error_code(std::errc::broken_pipe) : io.error).message();
-  step(connection, Input::read_failed, {.text = reason});
+  const std::error_code error = pipe_end ? std::make_error_code(std::errc::broken_pipe) : io.error;
+  fail(connection, Input::read_failed, error);
 }
 
 template <Syscalls Sys>
 void Reactor<Sys>::on_io(Connection& connection, DatagramError&& io) {
-  const std::string reason = io.error.message();
-  step(connection, Input::udp_failed, {.text = reason});
+  fail(connection, Input::udp_failed, io.error);
 }
 
 template <Syscalls Sys>
@@ -229,8 +216,7 @@ bool Reactor<Sys>::take_remainder(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::write_failed(Connection& connection, std::error_code error) {
   connection.more().write_error = error;
-  const std::string reason = error.message();
-  step(connection, Input::write_failed, {.text = reason});
+  fail(connection, Input::write_failed, error);
 }
 
 template <Syscalls Sys>
@@ -324,8 +310,7 @@ bool Reactor<Sys>::write_datagrams(Connection& connection) {
     }
     shared_->slots.at(id).output.subtract(id, counted_bytes);
     counters_->dropped_sends.add();
-    const std::string reason = sent.error().message();
-    step(connection, Input::udp_failed, {.text = reason});
+    fail(connection, Input::udp_failed, sent.error());
     if (connection.id != id || connection.state != state) return false;
   }
   return true;

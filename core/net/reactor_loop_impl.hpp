@@ -53,8 +53,7 @@ typename Reactor<Sys>::DirectWrites Reactor<Sys>::direct_writes(const Connection
 template <Syscalls Sys>
 void Reactor<Sys>::expire_timeout(Connection& connection) {
   if (detail::is_creating(connection.state)) {
-    const std::string reason = std::make_error_code(std::errc::timed_out).message();
-    return step(connection, Input::create_failed, {.text = reason});
+    return fail(connection, Input::create_failed, std::make_error_code(std::errc::timed_out));
   }
   const std::int64_t limit_ms = connection.more().idle_timeout_ms.value_or(tuning_.idle_timeout_ms);
   if (limit_ms <= 0 || detail::rule_of(connection.state, Input::read_failed) == nullptr) return;
@@ -241,9 +240,9 @@ std::vector<SocketInfo> Reactor<Sys>::netstat() {
   for (const Connection& connection : connections_) {
     if (connection.state == State::free) continue;
     const DirectWrites direct = direct_writes(connection);
-    const std::uint32_t interest = connection.registered ? connection.interest : 0;
-    const bool reads = connection.watched == Watch::read || connection.watched == Watch::accept ||
-                       connection.watched == Watch::datagram;
+    const Registration& registration = connection.registration;
+    const Watch watch = registration.watch;
+    const bool reads = watch == Watch::read || watch == Watch::accept || watch == Watch::datagram;
     const bool addressed = connection.fd >= 0 && connection.protocol != Protocol::borrowed;
     SocketInfo info{.id = connection.id,
                     .owner = connection.owner,
@@ -254,8 +253,9 @@ std::vector<SocketInfo> Reactor<Sys>::netstat() {
                     .read_ms_ago = ago(connection.read_ms),
                     .written_ms_ago = ago(std::max(connection.written_ms, direct.last_ms)),
                     .queued_bytes = pending(connection),
-                    .reading = connection.registered && reads,
-                    .writing = (interest & EPOLLOUT) != 0 && !connection.queue_empty()};
+                    .reading = registration.known && reads,
+                    .writing = registration.known && (registration.interest & EPOLLOUT) != 0 &&
+                               !connection.queue_empty()};
     if (addressed) info.local = text(sys_->local_endpoint(connection.fd));
     if (addressed) info.peer = text(sys_->peer_endpoint(connection.fd));
     if (is_udp(connection.protocol) && connection.extra && !connection.extra->address.empty()) {
