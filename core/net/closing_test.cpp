@@ -173,5 +173,38 @@ TYPED_TEST(ClosingOn, TheEndOfAServiceClosesWhatItOwnsSoftlyAndNothingElse) {
   EXPECT_NE(world.server->state(other), State::free);
 }
 
+/// One attempt to send takes so many messages in two writes: the first is answered with RST, and
+/// the second one fails.
+TYPED_TEST(ClosingOn, AfterAFinAWriteToADeadPeerIsAnErrorAndTheSlotIsFreeByItself) {
+  World<TypeParam> world;
+  // As much as Linux takes.
+  if constexpr (std::is_same_v<TypeParam, SimKernel>) {
+    world.sys.options().buffers = {.send_bytes = 300'000, .window_bytes = 300'000};
+  }
+  const auto pair = world.connection();
+  ASSERT_TRUE(world.sys.shutdown_write(pair.peer).has_value());
+  ASSERT_NE(world.wait_for(EventKind::close, pair.id), nullptr);
+  ASSERT_EQ(world.server->state(pair.id), State::halfclose_read);
+  world.peer_close(pair.peer);
+  bool write_failed = false;
+  world.server->observe({.context = &write_failed, .on_step = [](void* seen, const Step& step) {
+                           if (step.rule.input != Input::write_failed) return;
+                           *static_cast<bool*>(seen) = step.rule.from == State::halfclose_read;
+                         }});
+  for (int count = 0; count < 100; ++count) {
+    ASSERT_TRUE(world.send(pair.id, std::string(2'000, 'x')));
+  }
+  const Event* error = world.wait_for(EventKind::error, pair.id);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->data.text(), "Broken pipe");
+  EXPECT_EQ(error->to, kOwner);
+  EXPECT_TRUE(world.until([&] { return world.server->state(pair.id) == State::free; }));
+  EXPECT_TRUE(write_failed) << "it ended otherwise: the test proves nothing";
+  world.settle();
+  EXPECT_EQ(world.story_of(pair.id), "OCE") << "no second CLOSE";
+  EXPECT_EQ(world.info_of(pair.id).id, 0);
+  EXPECT_EQ(world.server->counts().slots_used, 1U) << "the listener";
+}
+
 }  // namespace
 }  // namespace skysock

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <map>
@@ -387,6 +388,65 @@ TYPED_TEST(KnownDefectsOn, LV24_StartOfAConnectUnderWayIsAnsweredByItsOpen) {
   EXPECT_EQ(open->to, kOther);
   world.settle();
   EXPECT_EQ(world.story_of(id), "O");
+}
+
+/// While it lives, the process (or the simulated kernel) gets no descriptor that is not 0, 1 or 2.
+template <typename Sys>
+class NoDescriptors;
+
+template <>
+class NoDescriptors<LinuxSys> {
+ public:
+  explicit NoDescriptors(LinuxSys&) {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none{.rlim_cur = 3, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoDescriptors() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+template <>
+class NoDescriptors<SimKernel> {
+ public:
+  explicit NoDescriptors(SimKernel& sys)
+      : sys_(sys), before_(std::exchange(sys.options().fd_limit, 3)) {}
+  ~NoDescriptors() { sys_.options().fd_limit = before_; }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  SimKernel& sys_;
+  int before_;
+};
+
+TYPED_TEST(KnownDefectsOn, LV24_StartOfAListenerThatRestsIsAnswered) {
+  World<TypeParam> world;
+  const SocketId listener = world.listener();
+  const int client = world.client();
+  {
+    const NoDescriptors<TypeParam> none(world.sys);
+    ASSERT_TRUE(world.until([&] { return world.server->state(listener) == State::accept_paused; }));
+    world.events.clear();
+    EXPECT_TRUE(world.server->start(kOther, listener).has_value());
+    const Event* open = world.wait_for(EventKind::open, listener);
+    ASSERT_NE(open, nullptr);
+    EXPECT_EQ(open->to, kOther);
+    EXPECT_EQ(open->data.text(), "transfer");
+    EXPECT_EQ(world.info_of(listener).owner, kOther);
+    EXPECT_EQ(world.count(EventKind::accept, listener), 0U);
+  }
+  world.pass_ms(101);
+  const Event* accept = world.wait_for(EventKind::accept, listener);
+  ASSERT_NE(accept, nullptr) << "it does not accept after its rest";
+  EXPECT_EQ(accept->to, kOther);
+  EXPECT_TRUE(world.server->start(kOther, static_cast<SocketId>(accept->ud)).has_value());
+  world.peer_send(client, "x");
+  EXPECT_NE(world.wait_for(EventKind::data, static_cast<SocketId>(accept->ud)), nullptr);
 }
 
 }  // namespace
