@@ -72,6 +72,7 @@ void ModelledServer::on_step(const Step& step) {
     dropped_.insert(step.id);
     events_.output_dropped(step.id);
   }
+  if (rule.input == Input::arm_write) --remainders_[step.id];
   if (rule.input == Input::hand_over && rule.emit == Emit::handover) givers_[step.id] = step.owner;
   if (rule.input == Input::set_option) options_set_.push_back(rule.act == Act::set_option);
   if (rule.input != Input::give_back || meddled_) return;
@@ -332,7 +333,10 @@ void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* 
     SKYSOCK_CHECK(priority == Priority::high && tuning_.direct_write != 0);
     SKYSOCK_CHECK(channel_.parked_bytes(id, keep_bytes(id)) == 0);
     if (!datagram) channel_.written_directly(bits, text);
-    if (cut) post(ArmWritePacket{.id = id});
+    if (cut) {
+      ++remainders_[id];
+      post(ArmWritePacket{.id = id});
+    }
     return;
   }
   ++queued_;

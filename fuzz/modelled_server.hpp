@@ -129,7 +129,9 @@ class ModelledServer {
     std::uint64_t bytes = 0;
     std::uint64_t sends = 0;
   };
-  std::map<SocketId, Accepted> accepted_;         ///< By send().
+  std::map<SocketId, Accepted> accepted_;  ///< By send().
+  /// Direct writes whose rest the reactor was not told of yet.
+  std::map<SocketId, int> remainders_;
   std::map<SocketId, std::string> destinations_;  ///< Default ones, of datagram sockets.
   std::set<SocketId> dropped_;                    ///< Lost output while they changed owners.
   std::set<ServiceHandle> dead_;

@@ -62,9 +62,10 @@ void ModelledServer::check_info(const SocketInfo& info) {
                       info.state == State::resolving_draining ||
                       info.state == State::connecting_draining;
   if (!queues) SKYSOCK_CHECK(info.queued_bytes == parked);
-  // Whoever queues much is told so.
+  // Whoever queues much is told so, once the reactor knows of it.
   constexpr std::uint64_t kWarned = std::uint64_t{1} << 20U;
-  const bool warned = life->warned_kib > 0 || life->orphaned || meddled_;
+  const bool warned =
+      life->warned_kib > 0 || life->orphaned || meddled_ || remainders_[info.id] > 0;
   if (info.queued_bytes - parked >= kWarned) SKYSOCK_CHECK(warned);
   const bool sure = life->errors == 0 && !meddled_ && !channel_.conversation(info.id).closed &&
                     !dropped_.contains(info.id);

@@ -29,6 +29,7 @@ struct Form {
 };
 
 constexpr char kRaw = 'r';
+constexpr char kMuch = 'W';
 constexpr std::size_t kArgumentBytesMax = 63;  ///< Of raw bytes: op_raw_bytes().
 
 constexpr std::array kForms = {
@@ -171,18 +172,19 @@ SimOperation random_operation(const Form& form, Prng& random) {
   return operation;
 }
 
+/// By weight; one that moves megabytes is taken less often still.
 const Form& random_form(Prng& random) {
   static const std::uint64_t kTotal = [] {
     std::uint64_t total = 0;
     for (const Form& form : kForms) total += form.weight;
     return total;
   }();
-  std::uint64_t choice = random.below(kTotal);
-  for (const Form& form : kForms) {
-    if (choice < form.weight) return form;
-    choice -= form.weight;
+  for (;;) {
+    std::uint64_t choice = random.below(kTotal);
+    const Form* form = kForms.data();
+    for (; choice >= form->weight; ++form) choice -= form->weight;
+    if (form->letter != kMuch || random.below(32) == 0) return *form;
   }
-  return kForms.front();
 }
 
 /// A listener and a connection, as most programs need one.
@@ -285,15 +287,16 @@ std::expected<SimProgram, std::string> parse_program(std::string_view text) {
 }
 
 SimProgram random_program(Prng& random) {
-  constexpr std::size_t kOperationsMin = 8;
-  constexpr std::size_t kOperationsMore = 24;
+  constexpr std::size_t kOperationsMin = 4;
+  // Most are short, so that many are run; some are long, for what needs many steps.
+  const std::size_t more = random.below(8) == 0 ? 60 : 12;
   SimProgram program;
   for (std::uint8_t& choice : program.world) {
     // Most worlds are plain but for one thing or two.
     choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};
   }
   if (random.below(4) != 0) add_connection(program);
-  for (std::size_t left = kOperationsMin + random.below(kOperationsMore); left > 0; --left) {
+  for (std::size_t left = kOperationsMin + random.below(more); left > 0; --left) {
     program.operations.push_back(random_operation(random_form(random), random));
   }
   return program;

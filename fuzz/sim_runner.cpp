@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -116,7 +117,15 @@ class SharedMemory {
   Shared* shared_;
 };
 
+/// Each program takes and frees the same memory: the kernel is not to hand it out anew each time.
+void keep_freed_memory() {
+  constexpr int kBytes = 256 << 20;
+  mallopt(M_TRIM_THRESHOLD, kBytes);
+  mallopt(M_MMAP_THRESHOLD, kBytes);
+}
+
 void run_range(const SimRange& range, Shared& shared) {
+  keep_freed_memory();
   count_steps_in(&shared.cells);
   const auto begin = Clock::now();
   for (std::uint64_t number = 0; number < range.count; ++number) {

@@ -1,5 +1,7 @@
 #include "core/sim/sim_udp_peer.hpp"
 
+#include <array>
+
 #include "core/base/check.hpp"
 
 namespace skysock {
@@ -9,11 +11,10 @@ void SimUdpPeer::send_to(const Endpoint& to, std::string_view text) {
 }
 
 std::optional<SimUdpPeer::Datagram> SimUdpPeer::take() {
-  std::string text(UdpNetwork::kBytesMaxV6, '\0');
-  const auto got = socket_->take(std::as_writable_bytes(std::span(text)));
+  static thread_local std::array<char, UdpNetwork::kBytesMaxV6> room;
+  const auto got = socket_->take(std::as_writable_bytes(std::span(room)));
   if (!got) return std::nullopt;
-  text.resize(got->bytes);
-  return Datagram{.from = got->from, .text = std::move(text)};
+  return Datagram{.from = got->from, .text = std::string(room.data(), got->bytes)};
 }
 
 }  // namespace skysock
