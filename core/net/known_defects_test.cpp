@@ -1,7 +1,7 @@
-// Does the server have a defect that skynet's has or had? One test per row of the list "Defects of
-// skynet that ours must not have", named after the row: ids, states and closing. Output and
-// fairness are in known_defects_output_test.cpp; LV14, 15, 16, 19 and 27 are where their subject
-// is tested (socket_server_test.cpp, socket_limits_test.cpp, socket_faults_test.cpp).
+// Does the server have a defect that skynet's has or had? Tests are named after the rows of
+// core/KNOWN_DEFECTS.md: here ids, states and closing. Output and fairness are in
+// known_defects_output_test.cpp, who waits in known_defects_waiting_test.cpp; the other rows are
+// where their subject is tested.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

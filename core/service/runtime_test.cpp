@@ -409,6 +409,41 @@ TEST_P(RuntimeTest, ServicesKilledWhileFourThreadsPostAnswerEveryRequestOnce) {
   EXPECT_GT(accepted, 0);
 }
 
+/// It is told to end while it is busy and more comes: what a peer sent, what other services did.
+TEST_P(RuntimeTest, LV09_WhatWaitsForAServiceThatEndsIsFreed) {
+  constexpr int kMessages = 100;
+  static std::byte byte{};
+  std::atomic<int> freed{0};
+  const auto counted = [&freed] {
+    return Block::adopt(std::span(&byte, 1), &freed,
+                        [](void* count) { ++*static_cast<std::atomic<int>*>(count); });
+  };
+  std::promise<void> gate;
+  std::shared_future<void> opened = gate.get_future().share();
+  Signal inside;
+  const auto node = runtime();
+  const ServiceHandle service = node->spawn("dead", [&](ServiceHandle) -> MessageHandler {
+    return [&, opened](Message&&) {
+      inside.raise();
+      opened.wait();
+    };
+  });
+  node->post(service, text("x"));
+  ASSERT_TRUE(inside.wait_for(1));
+  for (int turn = 0; turn < kMessages; ++turn) {
+    EXPECT_TRUE(node->post(service, {.payload = counted()}));
+    EXPECT_TRUE(node->post(
+        service, {.type = MessageType::socket,
+                  .payload = SocketMessage{
+                      .type = SocketMessageType::data, .id = 4, .ud = 1, .data = counted()}}));
+  }
+  node->retire(service);
+  gate.set_value();
+  EXPECT_TRUE(becomes_true([&] { return freed == 2 * kMessages; })) << freed << " were freed";
+  node->stop();
+  EXPECT_EQ(freed, 2 * kMessages) << "once each";
+}
+
 TEST_P(RuntimeTest, EveryMessagePostedIsCountedAsDeliveredOrDropped) {
   Signal got;
   const auto node = runtime(silent());

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <thread>
@@ -331,6 +332,50 @@ TEST_F(ServiceHostTest, G04_TwoDeadServicesThatWaitForEachOtherEnd) {
   run_to_rest();
   EXPECT_EQ(ended_.size(), 2U);
   EXPECT_TRUE(seen_.empty());
+}
+
+/// A payload that counts in `freed` how often it is freed.
+Block counted(int& freed) {
+  static std::byte byte{};
+  return Block::adopt(std::span(&byte, 1), &freed,
+                      [](void* count) { ++*static_cast<int*>(count); });
+}
+
+/// Whatever waits for a service that ends, in its mailbox or beside it, goes with it.
+TEST_F(ServiceHostTest, LV09_EveryPayloadThatADeadServiceLeavesIsFreedOnce) {
+  constexpr int kEach = 3;
+  constexpr std::array kKinds = {EventKind::open, EventKind::accept, EventKind::data,
+                                 EventKind::error, EventKind::udp};
+  for (const bool in_mailbox : {true, false}) {
+    SCOPED_TRACE(in_mailbox ? "in the mailbox" : "beside it");
+    int freed = 0;
+    int handled = 0;
+    const ServiceHandle dead = spawn([&](ServiceHandle, Message&&) { ++handled; });
+    const auto fill = [&] {
+      for (int turn = 0; turn < kEach; ++turn) {
+        EXPECT_TRUE(post(dead, {.payload = counted(freed)}));
+        for (const EventKind kind : kKinds) {
+          ++posted_;
+          EXPECT_TRUE(host_.deliver({.kind = kind, .id = 4, .to = dead, .data = counted(freed)}));
+        }
+      }
+    };
+    if (in_mailbox) {
+      std::thread(fill).join();
+    } else {
+      run_to_rest();
+      fill();
+    }
+    EXPECT_EQ(freed, 0);
+    EXPECT_TRUE(host_.retire(dead));
+    // From now on nothing is kept for it.
+    ++posted_;
+    EXPECT_FALSE(host_.deliver({.kind = EventKind::data, .to = dead, .data = counted(freed)}));
+    EXPECT_EQ(freed, 1);
+    run_to_rest();
+    EXPECT_EQ(handled, 0);
+    EXPECT_EQ(freed, kEach * static_cast<int>(kKinds.size() + 1) + 1);
+  }
 }
 
 TEST_F(ServiceHostTest, AHandlerMayPostToAnybodyWhileItIsDestroyed) {
