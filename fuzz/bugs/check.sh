@@ -9,7 +9,7 @@ Plants fuzz/bugs/NAME.patch (default: every patch) into a temporary worktree of 
 preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
-  finder: test TARGET           the test program TARGET must fail
+  finder: test TARGET [FILTER]  the test program TARGET must fail, in a test that FILTER names
 --apply-only: plants nothing, only says whether every patch still fits the files as they are.
 Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
 TEXT
@@ -55,7 +55,7 @@ git -C "$root" worktree add --quiet --detach "$tree" HEAD
 build() { (cd "$tree" && cmake --build --preset fuzz --target "$@") >"$work/build.log" 2>&1; }
 
 # Prints "found" or "not found"; leaves an explanation in $work/run.log.
-look() { # kind, what, seconds
+look() { # kind, what, seconds or filter
   case "$1" in
     compiler)
       if build "$2"; then echo 'not found'; return; fi
@@ -64,7 +64,9 @@ look() { # kind, what, seconds
       ;;
     test)
       build "$2" || fail "$(tail -20 "$work/build.log")"
-      if "$tree/build/fuzz/bin/$2" >"$work/run.log" 2>&1; then echo 'not found'; else echo found; fi
+      date +%s%N >"$work/started"
+      if timeout 300 "$tree/build/fuzz/bin/$2" --gtest_filter="${3-*}" --gtest_fail_fast >"$work/run.log" 2>&1
+      then echo 'not found'; else echo found; fi
       ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
@@ -84,15 +86,15 @@ look() { # kind, what, seconds
 rows=''
 missed=0
 for name in "$@"; do
-  read -r kind what seconds < <(sed -n 's/^finder: *//p' "$bugs/$name.patch") || true
+  read -r kind what detail < <(sed -n 's/^finder: *//p' "$bugs/$name.patch") || true
   git -C "$tree" apply "$bugs/$name.patch" || fail "$name does not apply"
-  started=$(date +%s%N)
-  look "$kind" "$what" "${seconds:-0}" >"$work/result"
-  took=$((($(date +%s%N) - started) / 1000000))
+  date +%s%N >"$work/started"
+  look "$kind" "$what" ${detail:+"$detail"} >"$work/result"
+  took=$((($(date +%s%N) - $(cat "$work/started")) / 1000000))
   result=$(cat "$work/result")
   if [ "$kind" = fuzz ]; then took=$(sed -n 's/.* executions in \([0-9.]*\) s,.*/\1/p' "$work/run.log")
   else took=$(awk "BEGIN { printf \"%.1f\", $took / 1000 }"); fi
-  evidence=$(grep -ao 'check failed: .*\|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*' "$work/run.log" 2>/dev/null | head -1 || true)
+  evidence=$(grep -aoE 'check failed: .*|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*|[a-z_]+\.cpp:[0-9]+: Failure' "$work/run.log" 2>/dev/null | head -1 || true)
   printf '%-42s %-9s %6s s  %s %s  %s\n' "$name" "$result" "$took" "$kind" "$what" "$evidence"
   [ "$result" = found ] || missed=1
   rows="$rows${rows:+,}{\"bug\":\"$name\",\"finder\":\"$kind $what\",\"result\":\"$result\",\"seconds\":$took}"
