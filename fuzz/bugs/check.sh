@@ -65,8 +65,8 @@ look() { # kind, what, seconds or filter
     test)
       build "$2" || fail "$(tail -20 "$work/build.log")"
       date +%s%N >"$work/started"
-      if timeout 300 "$tree/build/fuzz/bin/$2" --gtest_filter="${3-*}" --gtest_fail_fast >"$work/run.log" 2>&1
-      then echo 'not found'; else echo found; fi
+      local command=("$tree/build/fuzz/bin/$2" --gtest_filter="${3-*}" --gtest_fail_fast)
+      if timeout 300 "${command[@]}" >"$work/run.log" 2>&1; then echo 'not found'; else echo found; fi
       ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
@@ -83,6 +83,7 @@ look() { # kind, what, seconds or filter
   esac
 }
 
+evidence_pattern='check failed: .*|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*|[a-z_]+\.[ch]pp:[0-9]+: Failure'
 rows=''
 missed=0
 for name in "$@"; do
@@ -94,7 +95,7 @@ for name in "$@"; do
   result=$(cat "$work/result")
   if [ "$kind" = fuzz ]; then took=$(sed -n 's/.* executions in \([0-9.]*\) s,.*/\1/p' "$work/run.log")
   else took=$(awk "BEGIN { printf \"%.1f\", $took / 1000 }"); fi
-  evidence=$(grep -aoE 'check failed: .*|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*|[a-z_]+\.cpp:[0-9]+: Failure' "$work/run.log" 2>/dev/null | head -1 || true)
+  evidence=$(grep -aoE "$evidence_pattern" "$work/run.log" 2>/dev/null | head -1 || true)
   printf '%-42s %-9s %6s s  %s %s  %s\n' "$name" "$result" "$took" "$kind" "$what" "$evidence"
   [ "$result" = found ] || missed=1
   rows="$rows${rows:+,}{\"bug\":\"$name\",\"finder\":\"$kind $what\",\"result\":\"$result\",\"seconds\":$took}"
