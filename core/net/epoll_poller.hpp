@@ -62,7 +62,8 @@ class EpollPoller {
     Registration& registration = socket.registration;
     const Watch before = std::exchange(registration.watch, watch);
     // An event may have been passed over even if the watch is what it was.
-    const bool rewatched = std::exchange(registration.rewatched, false) || before != watch;
+    const bool rewatched = registration.rewatched || before != watch;
+    registration.rewatched = false;
     if (socket.fd < 0) return {};
     if (registration.always_ready) {
       watch_file(socket, output);
@@ -87,7 +88,8 @@ class EpollPoller {
 
   /// The kernel knows it no more: before a descriptor is given back that stays open.
   void forget(const PolledSocket& socket) {
-    if (!std::exchange(socket.registration.known, false)) return;
+    if (!socket.registration.known) return;
+    socket.registration.known = false;
     [[maybe_unused]] const auto removed = sys_->epoll_remove(epoll_fd_, socket.fd);
   }
 

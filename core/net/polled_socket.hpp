@@ -18,12 +18,12 @@ inline constexpr SocketId kControlReady = 0;
 
 /// What the kernel knows of one socket. It lies in the socket, and is the poller's business alone.
 struct Registration {
-  Watch watch = Watch::nothing;  ///< What the poller was last told.
-  bool rewatched = false;        ///< It was another since, for a moment at least.
-  bool known = false;            ///< The kernel knows the descriptor,
-  bool always_ready = false;     ///< or cannot: a file.
-  bool write_only = false;       ///< Such a one that cannot be read.
-  std::uint32_t interest = 0;    ///< The kernel's mask.
+  Watch watch = Watch::nothing;   ///< What the poller was last told.
+  bool rewatched : 1 = false;     ///< It was another since, for a moment at least.
+  bool known : 1 = false;         ///< The kernel knows the descriptor,
+  bool always_ready : 1 = false;  ///< or cannot: a file.
+  bool write_only : 1 = false;    ///< Such a one that cannot be read.
+  std::uint32_t interest = 0;     ///< The kernel's mask.
 };
 
 /// A socket as its poller sees it.
