@@ -17,6 +17,16 @@ bool is_wildcard(const Endpoint& endpoint) {
   return host == "0.0.0.0" || host == "::";
 }
 
+Endpoint without_wildcard(const Endpoint& endpoint) {
+  if (!is_wildcard(endpoint)) return endpoint;
+  return with_port(host_of(endpoint.family(), "127.0.0.1", "::1"), endpoint.port());
+}
+
+bool is_own(const Endpoint& endpoint) {
+  const std::string host = endpoint.host();
+  return is_wildcard(endpoint) || host.starts_with("127.") || host == "::1";
+}
+
 bool overlap(const Endpoint& left, const Endpoint& right) {
   return left.family() == right.family() && left.port() == right.port() &&
          (left.host() == right.host() || is_wildcard(left) || is_wildcard(right));

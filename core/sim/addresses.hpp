@@ -13,6 +13,12 @@ Endpoint host_of(int family, const char* v4_host, const char* v6_host);
 
 bool is_wildcard(const Endpoint& endpoint);
 
+/// Where a connect to `endpoint` goes, and a datagram from it comes from.
+Endpoint without_wildcard(const Endpoint& endpoint);
+
+/// Of the simulated host itself, which has only the loopback.
+bool is_own(const Endpoint& endpoint);
+
 /// Sockets at both would both be meant by some address.
 bool overlap(const Endpoint& left, const Endpoint& right);
 

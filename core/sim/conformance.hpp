@@ -93,6 +93,13 @@ inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+/// How much of what was offered a call took: "all", "part" or "none". How many bytes make a part
+/// differs between kernels.
+inline std::string class_of(std::size_t count, std::size_t offered) {
+  if (count == offered) return "all";
+  return count == 0 ? "none" : "part";
+}
+
 /// Whether `done()` comes true; gives it 5 s by the kernel's own clock.
 template <typename Sys, typename Done>
 bool eventually(Sys& sys, Done done) {
@@ -168,8 +175,11 @@ class KernelTest : public testing::Test {
     return fd;
   }
 
-  int make_listener(int backlog = 16) {
-    const int fd = make_bound();
+  int make_listener(int backlog = 16) { return make_listener_at(any(), backlog); }
+
+  int make_listener_at(const Endpoint& endpoint, int backlog = 16) {
+    const int fd = own(sys.stream_socket(endpoint.family()));
+    EXPECT_EQ(outcome(sys.bind(fd, endpoint)), "ok");
     EXPECT_EQ(outcome(sys.listen(fd, backlog)), "ok");
     return fd;
   }
@@ -183,9 +193,18 @@ class KernelTest : public testing::Test {
   }
 
   /// A client whose connect to `listener` is under way or done.
-  int start_connect(int listener) {
-    const int fd = make_socket();
-    EXPECT_EQ(outcome(sys.connect(fd, sys.local_endpoint(listener).value())), "EINPROGRESS");
+  int start_connect(int listener) { return start_connect_to(local(listener)); }
+
+  int start_connect_to(const Endpoint& endpoint) {
+    const int fd = own(sys.stream_socket(endpoint.family()));
+    EXPECT_EQ(outcome(sys.connect(fd, endpoint)), "EINPROGRESS");
+    return fd;
+  }
+
+  /// A client whose connect was answered with RST, which nobody has been told yet.
+  int make_refused_client() {
+    const int fd = start_connect(make_bound());
+    EXPECT_TRUE(becomes(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP));
     return fd;
   }
 
@@ -243,6 +262,14 @@ class KernelTest : public testing::Test {
     return *got == 0 ? "(end)" : text.substr(0, *got);
   }
 
+  /// As read(), by recv(2).
+  std::string receive(int fd, std::size_t bytes_max = 100) {
+    std::string text(bytes_max, '\0');
+    const auto got = sys.receive(fd, std::as_writable_bytes(std::span(text)));
+    if (!got) return name_of(got.error());
+    return *got == 0 ? "(end)" : text.substr(0, *got);
+  }
+
   std::string send(int fd, std::string_view text) {
     const iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
     const auto sent = sys.send(fd, {&part, 1});
@@ -268,8 +295,8 @@ class KernelTest : public testing::Test {
   }
 
   /// "text from endpoint", or the errno's name.
-  std::string receive_from(int fd) {
-    std::string text(100, '\0');
+  std::string receive_from(int fd, std::size_t bytes_max = 100) {
+    std::string text(bytes_max, '\0');
     const auto got = sys.receive_from(fd, std::as_writable_bytes(std::span(text)));
     return got ? text.substr(0, got->bytes) + " from " + got->from.text() : outcome(got);
   }
@@ -283,6 +310,19 @@ class KernelTest : public testing::Test {
       if (!sent) return sent.error() == std::errc::resource_unavailable_try_again ? total : 0;
       total += *sent;
     }
+  }
+
+  /// Sends until the connection of `fd` stays full; returns how much it took. Linux may still move
+  /// bytes from the send buffer to the peer meanwhile.
+  std::size_t fill_up(int fd) {
+    const int set = own(sys.epoll_create());
+    EXPECT_EQ(outcome(sys.epoll_add(set, fd, EPOLLOUT, 0)), "ok");
+    std::size_t total = 0;
+    do {
+      total += fill(fd);
+    } while (wait_one(set, 20) != 0);
+    close(set);
+    return total;
   }
 
   /// SO_ERROR as the errno's name, "none" for 0.
@@ -309,6 +349,15 @@ class KernelTest : public testing::Test {
     if (came) return testing::AssertionSuccess();
     return testing::AssertionFailure()
            << "reports " << names_of(events) << ", expected " << names_of(expected);
+  }
+
+  /// Whether the kernel comes to report that fd is readable, whatever else.
+  bool becomes_readable(int fd) {
+    const int set = own(sys.epoll_create());
+    EXPECT_EQ(outcome(sys.epoll_add(set, fd, EPOLLIN, 0)), "ok");
+    const bool came = wait_one(set, 5'000) != 0;
+    close(set);
+    return came;
   }
 
   /// The events of the only descriptor of `set`; 0 after `timeout_ms` without any.

@@ -205,6 +205,7 @@ class SimKernel {
   template <typename T>
   Result<T> note_block(int fd, Result<T> result);
   std::size_t take_send_limit(int fd);
+  static constexpr std::size_t kPartsMax = 1'024;  ///< UIO_MAXIOV.
 
   // Network.
   Listener* listener_at(const Endpoint& endpoint);

@@ -1,6 +1,8 @@
 // SimKernel: stream sockets, and the network and remote hosts behind them. Datagrams and options
 // are in sim_sockets.cpp.
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -27,6 +29,7 @@ Result<void> SimKernel::bind(int fd, const Endpoint& endpoint) {
   if (found == nullptr) return failure(std::errc::not_a_socket);
   TcpEnd& end = **found;
   if (endpoint.family() != end.family()) return failure(wrong_family(end.family(), endpoint));
+  if (!is_own(endpoint)) return failure(std::errc::address_not_available);
   const bool fresh = end.state() == TcpEnd::State::fresh && end.local().empty();
   if (!fresh) return failure(std::errc::invalid_argument);
   if (endpoint.port() != 0 && in_use(endpoint)) return failure(std::errc::address_in_use);
@@ -38,7 +41,7 @@ Result<void> SimKernel::bind(int fd, const Endpoint& endpoint) {
 Result<void> SimKernel::listen(int fd, int backlog) {
   const Result<Object*> object = open(Call::listen, fd);
   if (!object) return Failure(object.error());
-  const auto length = static_cast<std::size_t>(std::max(backlog, 0));
+  const auto length = static_cast<std::size_t>(backlog < 0 ? SOMAXCONN : backlog);
   if (auto* listener = std::get_if<Listener>(*object)) {
     listener->backlog = length;
     return {};
@@ -81,23 +84,13 @@ Result<void> SimKernel::connect(int fd, const Endpoint& endpoint) {
   const Result<Stream*> found = open_stream(Call::connect, fd, std::errc::already_connected);
   if (!found) return Failure(found.error());
   const Stream& end = **found;
-  switch (end->state()) {
-    case TcpEnd::State::connecting:
-      return failure(std::errc::connection_already_in_progress);
-    case TcpEnd::State::connected:
-    case TcpEnd::State::reset:
-      return failure(std::errc::already_connected);
-    case TcpEnd::State::refused:
-      return failure(std::errc::connection_aborted);
-    case TcpEnd::State::fresh:
-      break;
-  }
+  if (end->state() != TcpEnd::State::fresh) return end->connect_outcome();
   if (endpoint.family() != end->family()) return failure(wrong_family(end->family(), endpoint));
   if (end->local().empty()) end->set_local(local_of(end->family(), "127.0.0.1", "::1"));
-  end->start_connecting(endpoint);
+  end->set_local(without_wildcard(end->local()));
+  end->start_connecting(without_wildcard(endpoint));
   if (options_.connect_at_once) answer_syn(end);
-  if (end->state() == TcpEnd::State::connected) return {};
-  if (const int error = end->take_error(); error != 0) return Failure(errno_code(error));
+  if (end->state() != TcpEnd::State::connecting) return end->connect_outcome();
   connecting_.push_back(end);
   return failure(std::errc::operation_in_progress);
 }
@@ -106,6 +99,7 @@ Result<std::size_t> SimKernel::send(int fd, std::span<const iovec> parts) {
   const Result<Object*> object = open(Call::send, fd);
   if (!object) return Failure(object.error());
   if (!is_socket(**object)) return failure(std::errc::not_a_socket);
+  if (parts.size() > kPartsMax) return failure(std::errc::message_size);
   return note_block(fd, write_object(**object, parts, take_send_limit(fd)));
 }
 

@@ -19,6 +19,7 @@ Result<void> SimKernel::bind_datagrams(const Datagrams& socket, const Endpoint& 
   if (endpoint.family() != socket->family()) {
     return failure(wrong_family(socket->family(), endpoint));
   }
+  if (!is_own(endpoint)) return failure(std::errc::address_not_available);
   if (!socket->local().empty()) return failure(std::errc::invalid_argument);
   return udp_->bind(socket, endpoint);
 }

@@ -36,6 +36,7 @@ void TcpEnd::join(const std::shared_ptr<TcpEnd>& left, const std::shared_ptr<Tcp
 void TcpEnd::start_connecting(const Endpoint& remote) {
   SKYSOCK_CHECK(state_ == State::fresh);
   state_ = State::connecting;
+  outcome_untold_ = true;
   remote_ = remote;
 }
 
@@ -44,6 +45,18 @@ void TcpEnd::refuse() {
   state_ = State::refused;
   error_ = ECONNREFUSED;
   edges_.any();
+}
+
+Result<void> TcpEnd::connect_outcome() {
+  if (state_ == State::connecting) return failure(std::errc::connection_already_in_progress);
+  if (!std::exchange(outcome_untold_, false)) return failure(std::errc::already_connected);
+  if (!dead()) return {};
+  const Failure reason = error_or(std::errc::connection_aborted);
+  state_ = State::fresh;  // tcp_disconnect().
+  incoming_.keep_oldest(0);
+  fin_in_ = fin_out_ = false;
+  edges_.any();
+  return reason;
 }
 
 Result<std::size_t> TcpEnd::send(std::span<const iovec> parts, std::size_t limit) {
@@ -79,7 +92,6 @@ void TcpEnd::receive_bytes(std::span<const iovec> parts, std::size_t limit) {
 }
 
 Result<std::size_t> TcpEnd::read(std::span<std::byte> into) {
-  if (into.empty()) return 0;
   if (!incoming_.empty()) {
     // One call gets at most what has arrived; taking it lets the other end send on.
     const std::size_t outside = incoming_.size() - arrived();
@@ -106,6 +118,7 @@ Result<void> TcpEnd::shutdown_write() {
     edges_.any();  // inet_shutdown() wakes even when it fails.
     return failure(std::errc::not_connected);
   }
+  outcome_untold_ = false;
   const bool first = !std::exchange(fin_out_, true);
   edges_.any();
   if (const auto other = other_.lock(); first && other) other->receive_fin();

@@ -42,6 +42,10 @@ class TcpEnd {
   /// RST in answer to the SYN. Requires: connecting.
   void refuse();
 
+  /// What connect(2) answers once a SYN was sent: EALREADY, then the outcome, once, then EISCONN. A
+  /// failure that is told makes this end fresh. Requires: not fresh.
+  Result<void> connect_outcome();
+
   /// As sendmsg(2), but takes at most `limit` bytes. Errors: EAGAIN, EPIPE, ECONNRESET, ...
   Result<std::size_t> send(std::span<const iovec> parts, std::size_t limit = SIZE_MAX);
   /// As read(2). Errors: EAGAIN, ENOTCONN, ECONNRESET, ...
@@ -96,8 +100,9 @@ class TcpEnd {
   ByteFifo incoming_;    ///< The first window_bytes arrived, the rest is in the other send buffer.
   bool fin_in_ = false;  ///< A FIN is behind the last byte of incoming_.
   bool fin_out_ = false;
-  bool wants_space_ = false;  ///< SOCK_NOSPACE: somebody was told that it is not writable.
-  int error_ = 0;             ///< SO_ERROR.
+  bool outcome_untold_ = false;  ///< SS_CONNECTING: no call has told how the connect ended.
+  bool wants_space_ = false;     ///< SOCK_NOSPACE: somebody was told that it is not writable.
+  int error_ = 0;                ///< SO_ERROR.
   Edges edges_;
 };
 

@@ -83,10 +83,7 @@ Result<std::size_t> UdpNetwork::send(const std::shared_ptr<UdpSocket>& sender, c
     const auto bound = bind(sender, host_of(sender->family(), "0.0.0.0", "::"));
     if (!bound) return Failure(bound.error());
   }
-  Endpoint from = sender->local();
-  if (is_wildcard(from)) {
-    from = with_port(host_of(sender->family(), "127.0.0.1", "::1"), from.port());
-  }
+  const Endpoint from = without_wildcard(sender->local());
   sender->was_sent();
   if (const auto receiver = at(to)) {
     receiver->receive(from, bytes);
