@@ -77,6 +77,43 @@ TYPED_TEST(UdpConformance, TheFirstDatagramBindsItsSocket) {
 
 // ---- Datagrams
 
+TYPED_TEST(UdpConformance, OneSetOfPortsPerHostAndFamily) {
+  const int first = this->make_datagrams();
+  const int sender = this->make_datagrams();
+  const std::uint16_t port = this->local(first).port();
+  const int other = this->own(this->sys.datagram_socket(AF_INET));
+  EXPECT_EQ(outcome(this->sys.bind(other, Endpoint::from_numeric("127.0.0.2", port).value())),
+            "ok");
+  const int v6 = this->own(this->sys.datagram_socket(AF_INET6));
+  EXPECT_EQ(outcome(this->sys.bind(v6, Endpoint::from_numeric("::1", port).value())), "ok");
+  EXPECT_EQ(this->send_to(sender, "hello", this->local(other)), "ok");
+  EXPECT_TRUE(this->becomes(other, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->receive_from(other), "hello from " + this->local(sender).text());
+  EXPECT_EQ(this->receive_from(first), "EAGAIN");
+  EXPECT_EQ(this->receive_from(v6), "EAGAIN");
+}
+
+TYPED_TEST(UdpConformance, AWildcardSocketIsAnsweredOnTheLoopback) {
+  for (const auto& [wildcard, host] : {std::pair("0.0.0.0", "127.0.0.1"), {"::", "::1"}}) {
+    const int server = this->make_datagrams(wildcard);
+    const int client = this->make_datagrams(host);
+    EXPECT_EQ(this->send_to(client, "question", this->local(server)), "ok");
+    EXPECT_TRUE(this->becomes(server, EPOLLIN | EPOLLOUT));
+    EXPECT_EQ(this->receive_from(server), "question from " + this->local(client).text());
+    EXPECT_EQ(this->send_to(server, "answer", this->local(client)), "ok");
+    EXPECT_TRUE(this->becomes(client, EPOLLIN | EPOLLOUT));
+    const auto seen = Endpoint::from_numeric(host, this->local(server).port()).value();
+    EXPECT_EQ(this->receive_from(client), "answer from " + seen.text());
+  }
+}
+
+TYPED_TEST(UdpConformance, ASocketMayWriteToItself) {
+  const int fd = this->make_datagrams();
+  EXPECT_EQ(this->send_to(fd, "note", this->local(fd)), "ok");
+  EXPECT_TRUE(this->becomes(fd, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->receive_from(fd), "note from " + this->local(fd).text());
+}
+
 TYPED_TEST(UdpConformance, ADatagramIsAnsweredToWhereItCameFrom) {
   for (const char* host : {"127.0.0.1", "::1"}) {
     const int server = this->make_datagrams(host);
@@ -108,6 +145,77 @@ TYPED_TEST(UdpConformance, DatagramsKeepTheirBordersAndOrder) {
   EXPECT_EQ(this->receive_from(receiver), from);
   EXPECT_EQ(this->read(receiver, 3), "thr");
   EXPECT_EQ(this->receive_from(receiver), "EAGAIN") << "the rest of a cut datagram is gone";
+}
+
+TYPED_TEST(UdpConformance, TheDatagramsOfTwoSendersKeepTheirOrder) {
+  const int receiver = this->make_datagrams();
+  const std::array senders{this->make_datagrams(), this->make_datagrams()};
+  const int set = this->own(this->sys.epoll_create());
+  EXPECT_EQ(outcome(this->sys.epoll_add(set, receiver, EPOLLIN | EPOLLET, 0)), "ok");
+  for (const char* text : {"one", "two"}) {
+    for (const int sender : senders) {
+      EXPECT_EQ(this->send_to(sender, text, this->local(receiver)), "ok");
+      EXPECT_EQ(this->wait_one(set, 5'000), EPOLLIN);
+    }
+  }
+  for (const char* text : {"one", "two"}) {
+    for (const int sender : senders) {
+      EXPECT_EQ(this->receive_from(receiver), text + (" from " + this->local(sender).text()));
+    }
+  }
+  EXPECT_EQ(this->receive_from(receiver), "EAGAIN");
+}
+
+TYPED_TEST(UdpConformance, WhatIsCutFromADatagramIsGone) {
+  const int receiver = this->make_datagrams();
+  const int sender = this->make_datagrams();
+  for (const char* text : {"first", "second", "third", "fourth"}) {
+    EXPECT_EQ(this->send_to(sender, text, this->local(receiver)), "ok");
+  }
+  const std::string from = " from " + this->local(sender).text();
+  EXPECT_TRUE(this->becomes(receiver, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->receive_from(receiver, 2), "fi" + from);
+  EXPECT_EQ(this->receive_from(receiver, 0), from);
+  EXPECT_EQ(this->receive(receiver, 0), "(end)") << "that was the third";
+  EXPECT_EQ(this->receive_from(receiver, 6), "fourth" + from);
+  EXPECT_EQ(this->receive_from(receiver, 0), "EAGAIN");
+}
+
+TYPED_TEST(UdpConformance, AnEmptyDatagramReadsAsAnEndThatIsNone) {
+  const int receiver = this->make_datagrams();
+  const int sender = this->make_datagrams();
+  for (const char* text : {"", "more"}) {
+    EXPECT_EQ(this->send_to(sender, text, this->local(receiver)), "ok");
+  }
+  EXPECT_TRUE(this->becomes(receiver, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(receiver, 0), "(end)") << "a read without room takes nothing";
+  EXPECT_EQ(this->read(receiver), "(end)");
+  EXPECT_EQ(this->read(receiver), "more");
+  EXPECT_EQ(this->read(receiver), "EAGAIN");
+  EXPECT_EQ(this->read(receiver, 0), "(end)");
+}
+
+TYPED_TEST(UdpConformance, AFullQueueKeepsTheOldDatagramsAndDropsTheNew) {
+  constexpr std::size_t kSent = 200;
+  const int receiver = this->make_datagrams();
+  const int sender = this->make_datagrams();
+  const auto small = SocketOption::receive_buffer_bytes;
+  EXPECT_EQ(outcome(this->sys.set_option(receiver, small, 4'096)), "ok");
+  for (std::size_t number = 0; number < kSent; ++number) {
+    const std::string text = std::to_string(number);
+    EXPECT_EQ(this->send_to(sender, text + std::string(1'000, ' '), this->local(receiver)), "ok");
+  }
+  EXPECT_TRUE(this->becomes(receiver, EPOLLIN | EPOLLOUT)) << "nor is a loss an error";
+  std::size_t received = 0;
+  for (; received < kSent; ++received) {
+    const std::string number = std::to_string(received);
+    if (this->read(receiver, number.size()) != number) break;
+  }
+  EXPECT_EQ(class_of(received, kSent), "part");
+  EXPECT_EQ(this->read(receiver), "EAGAIN");
+  EXPECT_EQ(this->send_to(sender, "room again", this->local(receiver)), "ok");
+  EXPECT_TRUE(this->becomes(receiver, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->read(receiver), "room again");
 }
 
 TYPED_TEST(UdpConformance, ADatagramMayBeAsLongAsItsLengthFieldSays) {
@@ -170,6 +278,47 @@ TYPED_TEST(UdpConformance, SendingToNobodyIsNotNoticed) {
   EXPECT_EQ(this->send_to(fd, "anybody there?", this->nobody()), "ok");
   EXPECT_EQ(this->receive_from(fd), "EAGAIN");
   EXPECT_TRUE(this->becomes(fd, EPOLLOUT));
+}
+
+TYPED_TEST(UdpConformance, AReceiverThatClosesWithUnreadDatagramsIsNobody) {
+  const int sender = this->make_datagrams();
+  EXPECT_EQ(outcome(this->sys.set_option(sender, SocketOption::report_icmp, 1)), "ok");
+  const int receiver = this->make_datagrams();
+  const Endpoint to = this->local(receiver);
+  EXPECT_EQ(this->send_to(sender, "unread", to), "ok");
+  EXPECT_TRUE(this->becomes(receiver, EPOLLIN | EPOLLOUT));
+  this->close(receiver);
+  EXPECT_TRUE(this->becomes(sender, EPOLLOUT)) << "nobody tells of the loss";
+  EXPECT_EQ(this->send_to(sender, "", to), "ok");
+  EXPECT_TRUE(this->becomes(sender, EPOLLOUT | EPOLLERR)) << "an empty datagram is refused too";
+  EXPECT_EQ(this->receive_from(sender), "ECONNREFUSED");
+  const int next = this->own(this->sys.datagram_socket(AF_INET));
+  EXPECT_EQ(outcome(this->sys.bind(next, to)), "ok");
+  EXPECT_EQ(this->send_to(sender, "hello", to), "ok");
+  EXPECT_TRUE(this->becomes(next, EPOLLIN | EPOLLOUT));
+  EXPECT_EQ(this->receive_from(next), "hello from " + this->local(sender).text());
+}
+
+TYPED_TEST(UdpConformance, IcmpErrorsAreReportedFromThenUntilThen) {
+  const int fd = this->make_datagrams();
+  EXPECT_EQ(this->send_to(fd, "x", this->nobody()), "ok");
+  for (const int value : {1, 0, 1}) {
+    EXPECT_EQ(outcome(this->sys.set_option(fd, SocketOption::report_icmp, value)), "ok");
+    EXPECT_TRUE(this->becomes(fd, EPOLLOUT)) << "nothing is told of before";
+    EXPECT_EQ(this->send_to(fd, "x", this->nobody()), "ok");
+    EXPECT_TRUE(this->becomes(fd, value == 1 ? EPOLLOUT | EPOLLERR : std::uint32_t{EPOLLOUT}));
+    EXPECT_EQ(this->receive_from(fd), value == 1 ? "ECONNREFUSED" : "EAGAIN");
+  }
+}
+
+TYPED_TEST(UdpConformance, OnlyWhoSentHearsOfTheIcmpError) {
+  const int sender = this->make_refused();
+  const int bystander = this->make_datagrams();
+  EXPECT_EQ(outcome(this->sys.set_option(bystander, SocketOption::report_icmp, 1)), "ok");
+  EXPECT_TRUE(this->becomes(bystander, EPOLLOUT));
+  EXPECT_EQ(this->socket_error(bystander), "none");
+  EXPECT_EQ(this->receive_from(sender, 0), "ECONNREFUSED") << "even without room";
+  EXPECT_TRUE(this->becomes(sender, EPOLLOUT));
 }
 
 TYPED_TEST(UdpConformance, AnIcmpErrorIsReceivedOnceAndBeforeTheDatagrams) {
