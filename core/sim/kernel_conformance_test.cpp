@@ -110,6 +110,32 @@ TYPED_TEST(PipeConformance, AFullPipeWithoutBlockingTakesWhatFits) {
   EXPECT_EQ(this->write_parts(pipe.write_fd, {page, page}), "EAGAIN");
 }
 
+TYPED_TEST(PipeConformance, AnAtomicWriteIsNeverSplitAndALargerOneIs) {
+  const PipeEnds pipe = this->make_pipe();
+  EXPECT_EQ(outcome(this->sys.set_nonblocking(pipe.write_fd, true)), "ok");
+  EXPECT_EQ(this->write(pipe.write_fd, std::string(61'440, 'a')), "ok");
+  EXPECT_EQ(this->write(pipe.write_fd, std::string(100, 'b')), "ok");
+  EXPECT_EQ(this->write(pipe.write_fd, std::string(3'997, 'c')), "EAGAIN");
+  EXPECT_EQ(this->write(pipe.write_fd, std::string(3'996, 'c')), "ok");
+  EXPECT_EQ(this->read(pipe.read_fd, 8'192).size(), 8'192U);
+  const std::string large(100'000, 'd');
+  const std::size_t written = this->sys.write(pipe.write_fd, bytes_of(large)).value();
+  EXPECT_EQ(class_of(written, large.size()), "part");
+  EXPECT_EQ(this->write(pipe.write_fd, "x"), "EAGAIN");
+}
+
+TYPED_TEST(PipeConformance, NothingCanBeWrittenAndReadWhateverTheState) {
+  const PipeEnds pipe = this->make_pipe();
+  EXPECT_EQ(this->read(pipe.read_fd, 0), "(end)");
+  EXPECT_EQ(this->write(pipe.write_fd, ""), "ok");
+  EXPECT_TRUE(this->becomes(pipe.read_fd, 0));
+  EXPECT_EQ(this->read(pipe.write_fd, 0), "EBADF");
+  EXPECT_EQ(this->write(pipe.read_fd, ""), "EBADF");
+  this->close(pipe.read_fd);
+  EXPECT_EQ(this->write(pipe.write_fd, ""), "ok") << "only a byte breaks the pipe";
+  EXPECT_EQ(this->write(pipe.write_fd, "x"), "EPIPE");
+}
+
 TYPED_TEST(PipeConformance, BlockingIsSwitchedAndTheWayBackIsKnown) {
   const PipeEnds pipe = this->make_pipe();
   auto& kernel = this->sys;
@@ -154,6 +180,21 @@ TYPED_TEST(FileConformance, AnEventIsSignalledByAWriteToo) {
   EXPECT_EQ(this->write(event, two), "EAGAIN");
   this->sys.signal_event(event);
   EXPECT_EQ(this->read(event), most);
+}
+
+TYPED_TEST(FileConformance, AFullEventIsSignalledInVainAndReadToNothing) {
+  const int event = this->own(this->sys.make_event());
+  const std::string most = "\xfe" + std::string(7, '\xff');
+  EXPECT_EQ(this->write(event, std::string(8, '\0')), "ok");
+  EXPECT_EQ(this->read(event), "EAGAIN") << "zero is no signal";
+  this->sys.signal_event(event);
+  EXPECT_EQ(this->write(event, most), "EAGAIN") << "one too many";
+  EXPECT_EQ(this->read(event, 8), std::string("\1\0\0\0\0\0\0\0", 8));
+  EXPECT_EQ(this->write(event, most), "ok");
+  this->sys.signal_event(event);
+  EXPECT_EQ(this->read(event, 0), "EINVAL");
+  EXPECT_EQ(this->read(event, 8), most);
+  EXPECT_TRUE(this->becomes(event, EPOLLOUT));
 }
 
 TYPED_TEST(FileConformance, AnEventIsNoSocket) {
