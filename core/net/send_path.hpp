@@ -10,7 +10,7 @@
 
 namespace skysock {
 
-constexpr Protocol protocol_of(const Endpoint& endpoint) {
+inline Protocol protocol_of(const Endpoint& endpoint) {
   return endpoint.family() == AF_INET ? Protocol::udp_v4 : Protocol::udp_v6;
 }
 
