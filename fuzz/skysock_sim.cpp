@@ -165,6 +165,13 @@ bool can_write(const std::string& path) {
 
 }  // namespace
 
+/// Many small programs, one after another: what was freed is checked for as long as one of them
+/// runs. ASAN_OPTIONS=malloc_context_size=30 gives whole stacks.
+extern "C" const char* __asan_default_options() {
+  return "malloc_context_size=1:max_malloc_fill_size=0:detect_stack_use_after_return=0:"
+         "quarantine_size_mb=1:thread_local_quarantine_size_kb=64";
+}
+
 int main(int argc, char** argv) {
   CLI::App app("Runs whole lives of a socket server on a simulated kernel, beside a model.",
                "skysock-sim");

@@ -41,6 +41,7 @@ Result<std::vector<Endpoint>> SimNames::look_up(const ResolverQuery& query) cons
 }
 
 void SimNames::answer() {
+  if (under_way() == 0) return;
   const auto desks = desks_;  // on_ready may open another or ask again: that is for the next time.
   for (const auto& weak : desks) {
     const std::shared_ptr<Desk> desk = weak.lock();
