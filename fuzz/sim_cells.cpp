@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 namespace skysock::fuzz {
 namespace {
 
@@ -32,12 +35,36 @@ std::size_t SimCells::possible() {
   return count;
 }
 
+void SimCells::count_fault(Call call, int error) {
+  const auto row = std::ranges::find(kFaultCalls, call);
+  const auto column = std::ranges::find(kFaultErrors, error);
+  if (row == kFaultCalls.end() || column == kFaultErrors.end()) return;
+  ++faults[static_cast<std::size_t>(row - kFaultCalls.begin())]
+          [static_cast<std::size_t>(column - kFaultErrors.begin())];
+}
+
+std::size_t SimCells::faults_reached() const {
+  std::size_t count = 0;
+  for (const auto& row : faults) {
+    count += static_cast<std::size_t>(
+        std::ranges::count_if(row, [](std::uint64_t times) { return times > 0; }));
+  }
+  return count;
+}
+
 std::string SimCells::text() const {
   std::string text;
   for_each_possible([&](std::size_t state, std::size_t input) {
     text += fmt::format("{:<22} {:<18} {}\n", to_text(State{static_cast<std::uint8_t>(state)}),
                         to_text(Input{static_cast<std::uint8_t>(input)}), steps[state][input]);
   });
+  for (std::size_t call = 0; call < kFaultCalls.size(); ++call) {
+    for (std::size_t error = 0; error < kFaultErrors.size(); ++error) {
+      text +=
+          fmt::format("{:<22} {:<18} {}\n", kCallNames[static_cast<std::size_t>(kFaultCalls[call])],
+                      strerrorname_np(kFaultErrors[error]), faults[call][error]);
+    }
+  }
   return text;
 }
 

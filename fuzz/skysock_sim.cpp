@@ -113,6 +113,8 @@ nlohmann::ordered_json json_of(const Options& options, const SimTally& tally) {
           {"trace", fmt::format("{:016x}", tally.trace)},
           {"cells_possible", SimCells::possible()},
           {"cells_reached", tally.cells.reached()},
+          {"faults_possible", SimCells::faults_possible()},
+          {"faults_reached", tally.cells.faults_reached()},
           {"passed", !tally.failed}};
 }
 
@@ -120,9 +122,10 @@ void print_tally(const Options& options, const SimTally& tally) {
   const auto programs = static_cast<double>(std::max<std::uint64_t>(tally.programs, 1));
   fmt::print(
       "seed {}: {} programs, {:.1f} operations each, {:.1f} s, {:.0f} programs/s, trace {:016x}, "
-      "{} of {} cells\n",
+      "{} of {} cells, {} of {} faults\n",
       options.seed, tally.programs, static_cast<double>(tally.operations) / programs, tally.seconds,
-      programs / tally.seconds, tally.trace, tally.cells.reached(), SimCells::possible());
+      programs / tally.seconds, tally.trace, tally.cells.reached(), SimCells::possible(),
+      tally.cells.faults_reached(), SimCells::faults_possible());
 }
 
 int random_command(const Options& options) {

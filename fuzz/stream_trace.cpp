@@ -38,6 +38,11 @@ void trace_event(const Event& event, bool refused) {
 
 void count_steps_in(SimCells* cells) { counted_in = cells; }
 
+void count_faults(const SimKernel& kernel) {
+  if (counted_in == nullptr) return;
+  for (const auto& [call, error] : kernel.faults_met()) counted_in->count_fault(call, error);
+}
+
 void trace_step(const Step& step) {
   if (counted_in != nullptr) counted_in->count(step.rule);
   if (!tracing()) return;

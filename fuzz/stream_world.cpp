@@ -9,6 +9,7 @@
 
 #include "core/base/check.hpp"
 #include "core/base/prng.hpp"
+#include "fuzz/sim_cells.hpp"
 #include "fuzz/stream_hosts.hpp"
 #include "fuzz/stream_trace.hpp"
 
@@ -154,6 +155,7 @@ std::uint64_t StreamWorld::run() {
   give_up_lent();
   SKYSOCK_CHECK(kernel_.open_fds() == 0);
   SKYSOCK_CHECK(kernel_.bad_fd_calls() == 0);
+  count_faults(kernel_);
   return trace;
 }
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/base/check.hpp"
+#include "fuzz/fault_choices.hpp"
 #include "fuzz/stream_hosts.hpp"
 #include "fuzz/stream_world.hpp"
 
@@ -138,35 +139,8 @@ void StreamWorld::op_resolver() {
 // ---- Kernel and time
 
 void StreamWorld::op_fault() {
-  // Not among them: write, which only the pipe to the reactor meets, and which there fails for no
-  // reason but an interruption; epoll_remove, which cannot fail for a descriptor that is in the
-  // set; and what only create() calls.
-  constexpr std::array kCalls = {Call::read,
-                                 Call::write_parts,
-                                 Call::stream_socket,
-                                 Call::bind,
-                                 Call::listen,
-                                 Call::accept,
-                                 Call::connect,
-                                 Call::send,
-                                 Call::shutdown_write,
-                                 Call::epoll_add,
-                                 Call::epoll_modify,
-                                 Call::local_endpoint,
-                                 Call::peer_endpoint,
-                                 Call::set_option,
-                                 Call::receive,
-                                 Call::epoll_wait,
-                                 Call::take_socket_error,
-                                 Call::open_spare,
-                                 Call::set_nonblocking,
-                                 Call::datagram_socket,
-                                 Call::send_to,
-                                 Call::receive_from};
-  constexpr std::array kErrors = {EINTR,  EAGAIN, ECONNRESET, EPIPE,     ENOMEM,       EMFILE,
-                                  ENFILE, EIO,    ENOBUFS,    ETIMEDOUT, ECONNABORTED, EPROTO};
-  const Call call = kCalls[input_.below(kCalls.size())];
-  const int error = kErrors[input_.below(kErrors.size())];
+  const Call call = kFaultCalls[input_.below(kFaultCalls.size())];
+  const int error = kFaultErrors[input_.below(kFaultErrors.size())];
   kernel_.fail_next(call, error, input_.below(8));
   disturbed_ = true;
   if (call == Call::epoll_wait) ++wait_faults_;

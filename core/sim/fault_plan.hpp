@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/check.hpp"
@@ -43,6 +45,23 @@ enum class Call : std::uint8_t {
   epoll_wait,
 };
 inline constexpr std::size_t kCallCount = static_cast<std::size_t>(Call::epoll_wait) + 1;
+/// Their names, in the order of Call.
+inline constexpr std::array<std::string_view, kCallCount> kCallNames = {
+    "close",          "read",
+    "receive",        "write",
+    "write_parts",    "set_nonblocking",
+    "make_pipe",      "open_spare",
+    "make_event",     "signal_event",
+    "stream_socket",  "bind",
+    "listen",         "accept",
+    "connect",        "send",
+    "shutdown_write", "take_socket_error",
+    "local_endpoint", "peer_endpoint",
+    "set_option",     "datagram_socket",
+    "send_to",        "receive_from",
+    "epoll_create",   "epoll_add",
+    "epoll_modify",   "epoll_remove",
+    "epoll_wait"};
 
 /// Counts the calls of each kind and says which of them fail.
 class FaultPlan {
@@ -64,6 +83,7 @@ class FaultPlan {
     if (fault == faults_.end()) return std::nullopt;
     const int errno_value = fault->errno_value;
     faults_.erase(fault);
+    met_.emplace_back(call, errno_value);
     return errno_value;
   }
 
@@ -73,6 +93,8 @@ class FaultPlan {
 
   /// Faults that no call has met yet.
   [[nodiscard]] std::size_t faults_left() const { return faults_.size(); }
+  /// Faults that a call has met, in their order.
+  [[nodiscard]] const std::vector<std::pair<Call, int>>& faults_met() const { return met_; }
 
  private:
   struct Fault {
@@ -89,6 +111,7 @@ class FaultPlan {
 
   std::array<std::uint64_t, kCallCount> counts_{};
   std::vector<Fault> faults_;
+  std::vector<std::pair<Call, int>> met_;
 };
 
 }  // namespace skysock

@@ -160,6 +160,8 @@ class SimKernel {
   [[nodiscard]] std::uint64_t calls(Call call) const { return faults_.calls(call); }
   /// Planned failures that no call has met.
   [[nodiscard]] std::size_t faults_left() const { return faults_.faults_left(); }
+  /// Planned failures that a call has met.
+  [[nodiscard]] const auto& faults_met() const { return faults_.faults_met(); }
 
   /// The value last set, inherited by an accepted socket; nothing when never set.
   [[nodiscard]] std::optional<int> option(int fd, SocketOption option);
