@@ -76,9 +76,11 @@ void ModelledServer::on_step(const Step& step) {
   if (rule.input == Input::hand_over && rule.emit == Emit::handover) givers_[step.id] = step.owner;
   if (rule.input == Input::set_option) options_set_.push_back(rule.act == Act::set_option);
   if (rule.input != Input::give_back || meddled_) return;
-  SKYSOCK_CHECK(!given_back_.empty() && given_back_.front().id == step.id);
-  const GivenBack given = std::move(given_back_.front());
-  given_back_.pop_front();
+  // What was given inside a callback went past the channel.
+  std::deque<GivenBack>& on_its_way = given_back_here_.empty() ? given_back_ : given_back_here_;
+  SKYSOCK_CHECK(!on_its_way.empty() && on_its_way.front().id == step.id);
+  const GivenBack given = std::move(on_its_way.front());
+  on_its_way.pop_front();
   if (rule.act == Act::keep && givers_[step.id] == given.by) events_.kept(step.id, given.text);
 }
 
@@ -235,18 +237,21 @@ void ModelledServer::give_back(ServiceHandle requester, SocketId id, std::size_t
   // Only once, and only what was heard: a service that makes bytes up is on its own.
   const bool once =
       life->handing && life->kept.empty() &&
-      std::ranges::none_of(given_back_, [id](const auto& one) { return one.id == id; });
-  if (!once) return;
+      std::ranges::none_of(given_back_, [id](const auto& one) { return one.id == id; }) &&
+      given_back_here_.empty();
+  if (!once) return give_back_piece(kStranger, id, "not mine");
   const std::string tail =
       life->data.substr(life->data.size() - std::min(bytes, life->data.size()));
-  for (const std::string& piece : {tail.substr(0, tail.size() / 2), tail.substr(tail.size() / 2)}) {
-    SKYSOCK_CHECK(server_->give_back(requester, id, Block::copy_of(piece)).has_value());
-    if (piece.empty()) continue;
-    const Token token = channel_.park_payload(0, piece);
-    post(HoldPacket{
-        .id = id, .requester = requester, .mode = HoldMode::give_back, .payload = token});
-    given_back_.push_back({.id = id, .by = requester, .text = piece});
-  }
+  give_back_piece(requester, id, tail.substr(0, tail.size() / 2));
+  give_back_piece(requester, id, tail.substr(tail.size() / 2));
+}
+
+void ModelledServer::give_back_piece(ServiceHandle by, SocketId id, const std::string& text) {
+  SKYSOCK_CHECK(server_->give_back(by, id, Block::copy_of(text)).has_value());
+  if (text.empty()) return;
+  const Token token = channel_.park_payload(0, text);
+  post(HoldPacket{.id = id, .requester = by, .mode = HoldMode::give_back, .payload = token});
+  (polling_ ? given_back_here_ : given_back_).push_back({.id = id, .by = by, .text = text});
 }
 
 void ModelledServer::hand_over_done(ServiceHandle requester, SocketId id) {

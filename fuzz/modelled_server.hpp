@@ -98,6 +98,7 @@ class ModelledServer {
   void catch_up();
   SocketId issued(SocketId id, bool datagrams = false);
   Limit& limit_of(SocketId id);
+  void give_back_piece(ServiceHandle by, SocketId id, const std::string& text);
   [[nodiscard]] std::uint64_t keep_bytes(SocketId id) const;
   void check_refusal(SocketId id, std::size_t bytes, std::error_code error, State state);
   void took(SocketId id, const std::string& text, const Endpoint* to, std::uint64_t remainders,
@@ -117,12 +118,16 @@ class ModelledServer {
   std::vector<SocketId> fresh_ids_;   ///< Accepted since the channel was last looked at.
   std::vector<SocketId> closed_ids_;  ///< Closed by their owners since then.
   std::deque<bool> options_set_;      ///< Whether each 'T' since then found a socket that takes it.
+  /// Owns nothing, ever.
+  static constexpr ServiceHandle kStranger = 99;
+
   struct GivenBack {
     SocketId id = 0;
     ServiceHandle by = 0;
     std::string text;
   };
-  std::deque<GivenBack> given_back_;          ///< On their way to the server.
+  std::deque<GivenBack> given_back_;          ///< In the channel, on their way to the server,
+  std::deque<GivenBack> given_back_here_;     ///< or given inside a callback.
   std::map<SocketId, ServiceHandle> givers_;  ///< Who gave each socket up last.
   std::map<SocketId, Limit> limits_;
   struct Accepted {
