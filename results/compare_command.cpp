@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -66,6 +67,21 @@ Outcome<Side> echo_side(const std::string& letter, const std::string& folder,
   return make_side(folder.empty() ? name : letter + ":" + name, std::move(argv));
 }
 
+/// What skysock itself says against the arguments of a side from echo_side(), before anything is
+/// measured. Another mistake shows when it is measured.
+Outcome<void> try_echo_side(const std::string& letter, const Side& side,
+                            std::chrono::milliseconds timeout) {
+  constexpr int kItsUsage = 2;
+  constexpr std::string_view kPrefix = "skysock: error: ";
+  auto child = Child::spawn(side.argv);
+  if (!child) return std::unexpected(child.error());
+  if (child->read_line(timeout) || child->wait(std::chrono::seconds(1)) != kItsUsage) return {};
+  const std::string errors = child->error_output();
+  std::string line = errors.substr(0, errors.find('\n'));
+  if (line.starts_with(kPrefix)) line.erase(0, kPrefix.size());
+  return problem(kUsage, fmt::format("side {}: {}", letter, line));
+}
+
 Outcome<std::pair<Side, Side>> make_sides(const Arguments& arguments) {
   const bool commands = !arguments.a.empty() || !arguments.b.empty();
   const bool shorthand = !arguments.tuning_a.empty() || !arguments.tuning_b.empty() ||
@@ -80,6 +96,13 @@ Outcome<std::pair<Side, Side>> make_sides(const Arguments& arguments) {
   auto b =
       commands ? parse_side(arguments.b) : echo_side("B", arguments.build_b, arguments.tuning_b);
   if (!b) return std::unexpected(b.error());
+  const auto timeout =
+      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.start_timeout_s * 1000));
+  for (const auto& [letter, side] : {std::pair("A", &*a), std::pair("B", &*b)}) {
+    if (commands) break;
+    if (auto tried = try_echo_side(letter, *side, timeout); !tried)
+      return std::unexpected(tried.error());
+  }
   return std::pair{std::move(*a), std::move(*b)};
 }
 
@@ -117,6 +140,27 @@ Outcome<CompareOptions> make_options(const Arguments& arguments) {
         "--aa measures a server against itself: expected the same binary and arguments twice");
   }
   return options;
+}
+
+/// Before the measurement: its result must not be lost. What is in the file stays.
+Outcome<void> check_writable(const std::string& path) {
+  errno = 0;
+  if (path.empty() || std::ofstream(path, std::ios::app)) return {};
+  return problem(kUsage,
+                 fmt::format("--json '{}': cannot write: {}", path, load::errno_text(errno)));
+}
+
+/// CLI::PositiveNumber alone says "less or equal" of 0, and lets "nan" through.
+CLI::Validator seconds_up_to(double max) {
+  return CLI::Validator(
+      [max](std::string& text) {
+        double value = 0;
+        if (!CLI::detail::lexical_cast(text, value) || !(value >= 0.1 && value <= max)) {
+          return fmt::format("'{}' is not a number of seconds from 0.1 to {:.0f}", text, max);
+        }
+        return std::string();
+      },
+      "SECONDS");
 }
 
 std::string progress_text(const Progress& progress) {
@@ -163,6 +207,8 @@ CompareRecord identical_record(const CompareOptions& options) {
 Outcome<int> run(const Arguments& arguments) {
   auto options = make_options(arguments);
   if (!options) return std::unexpected(options.error());
+  if (auto writable = check_writable(arguments.json); !writable)
+    return std::unexpected(writable.error());
   std::unique_ptr<History> history;
   if (!arguments.db.empty()) {
     history = std::make_unique<History>(arguments.db);
@@ -209,13 +255,14 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
   command
       .add_option("--budget", arguments.budget_s,
-                  "seconds for all of it; 60 % at most before a confirmation")
-      ->check(CLI::PositiveNumber)
+                  "bound in seconds for all of it: 60 % at most go to the first run, the rest is for "
+                  "the run that confirms a difference; a run that is sure ends earlier")
+      ->check(seconds_up_to(7.0 * 24 * 3600))
       ->capture_default_str();
   command
       .add_option("--start-timeout", arguments.start_timeout_s,
                   "seconds a server may take to print its line")
-      ->check(CLI::PositiveNumber)
+      ->check(seconds_up_to(3600))
       ->capture_default_str();
   command.add_option("--seed", arguments.seed,
                      "of order and bytes; 0 takes a new one and prints it");
@@ -235,6 +282,10 @@ void add_compare_command(CLI::App& app, int* exit_code) {
   CLI::App* command = app.add_subcommand(
       "compare", "run two variants of a server in alternation; say which costs more");
   command->footer(
+      "B/A is the median of the ratios of pairs: each round measures A and B one after the other "
+      "and\n"
+      "gives one ratio. It is not the quotient of the two medians that are printed beside it; the\n"
+      "machine's drift from round to round is in those, and not in the pairs.\n"
       "Exit codes: 0 EQUIVALENT, IMPROVED, identical, or unresolved; 1 REGRESSED and confirmed; 2 "
       "usage;\n"
       "4 (--strict) unresolved, or an A/A run that alarms; 5 a server died, hung or echoed wrong "

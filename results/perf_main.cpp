@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/unknown_command.hpp"
 #include "results/commands.hpp"
 #include "results/compare.hpp"
 #include "results/outcome.hpp"
@@ -19,6 +20,10 @@ int run(int argc, char** argv) {
   skysock::results::add_import_command(app, &exit_code);
   skysock::results::add_report_command(app, &exit_code);
   skysock::results::add_summary_command(app, &exit_code);
+  if (const auto wrong = skysock::unknown_command(app, argc, argv); !wrong.empty()) {
+    fmt::print(stderr, "skysock-perf: {}\nRun with --help for more information.\n", wrong);
+    return skysock::results::kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -152,8 +152,33 @@ TEST(PerfProgram, WrongUsageIsTwo) {
   EXPECT_EQ(run_compare(server("a"), server("b"), {"--rounds-max", "17"}).exit_code, 2);
   EXPECT_EQ(run_compare(server("a"), server("b"), {"--placement", "moon"}).exit_code, 2);
   EXPECT_EQ(run_compare(server("a"), server("b", "--spin 1"), {"--aa"}).exit_code, 2);
+  for (const char* budget : {"0", "-1", "nan"}) {
+    const Ended ended = run_compare(server("a"), server("b"), {"--budget", budget});
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(ended.errors + ended.output, HasSubstr("is not a number of seconds from 0.1 to"));
+  }
+  const Ended bogus = run_perf({"bogus"});
+  EXPECT_EQ(bogus.exit_code, 2);
+  EXPECT_THAT(bogus.errors, HasSubstr("unknown command 'bogus': expected one of compare, import"));
   EXPECT_EQ(run_perf({"--help"}).exit_code, 0);
   EXPECT_THAT(run_perf({"compare", "--help"}).output, HasSubstr("Exit codes"));
+}
+
+TEST(PerfProgram, AFileThatCannotBeWrittenIsSaidBeforeAnythingIsMeasured) {
+  const Ended ended = run_compare(server("good"), server("die", "--die"),
+                                  {"--json", "/nonexistent/x"});
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.errors,
+              HasSubstr("--json '/nonexistent/x': cannot write: No such file or directory"));
+}
+
+TEST(PerfProgram, AWrongTuningIsSaidBeforeAnythingIsMeasured) {
+  for (const char* option : {"--tuning-a", "--tuning-b"}) {
+    const Ended ended = run_perf({"compare", option, "nope=1", "--placement", "same-cpu"});
+    EXPECT_EQ(ended.exit_code, 2) << ended.output;
+    EXPECT_THAT(ended.errors, HasSubstr(std::string("side ") + (option[9] == 'a' ? "A" : "B") +
+                                        ": --tuning: no key 'nope'; expected one of"));
+  }
 }
 
 TEST(PerfProgram, NoServerOutlivesAKilledComparison) {
