@@ -7,12 +7,14 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -49,9 +51,9 @@ constexpr const char* kFooter =
     "At the end, and after SIGTERM or SIGINT, what is queued may be sent for 2 s more.\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed to load or to start, --native cannot listen, the file of\n"
+    "            1  the script failed while it was loaded or started, --native cannot listen, the file of\n"
     "               --trace cannot be made or that of --read-trace is damaged\n"
-    "            2  the command line is wrong\n"
+    "            2  the command line is wrong, or the file SCRIPT.lua cannot be read\n"
     "            4  a service did not end within --stop-limit; its name is on standard error";
 
 /// CLI11 does not know what follows the options.
@@ -160,6 +162,19 @@ int run(Options options) {
   return failed.load() ? kExitFailed : 0;
 }
 
+// Why this is no file that a script can be read from; "": it is one.
+std::string why_unreadable(const std::string& path) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(path, error).type();
+  if (error) return error.message();
+  if (kind == std::filesystem::file_type::directory) {
+    return std::make_error_code(std::errc::is_a_directory).message();
+  }
+  if (kind != std::filesystem::file_type::regular) return "not a regular file";
+  if (::access(path.c_str(), R_OK) == 0) return "";
+  return std::error_code(errno, std::generic_category()).message();
+}
+
 // What follows the options: SCRIPT and its arguments, which may look like options.
 std::string take_script(const std::vector<std::string>& rest, Script& script) {
   if (rest.empty()) return "SCRIPT.lua expected";
@@ -168,11 +183,10 @@ std::string take_script(const std::vector<std::string>& rest, Script& script) {
   if (script.path.size() > 1 && script.path.starts_with('-')) {
     return fmt::format("unknown option {}", script.path);
   }
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(script.path, error) ||
-      ::access(script.path.c_str(), R_OK) != 0) {
-    return fmt::format("cannot read script {}", script.path);
+  if (const std::string reason = why_unreadable(script.path); !reason.empty()) {
+    return fmt::format("cannot read script {}: {}", script.path, reason);
   }
+  std::error_code error;
   if (!std::filesystem::is_regular_file(script.lualib + "/skynet.lua", error)) {
     return fmt::format("no skynet.lua in {} (see --lualib)", script.lualib);
   }
@@ -183,7 +197,7 @@ std::expected<Options, std::string> check(const CommandLine& given,
                                           const std::vector<std::string>& rest) {
   Options options{.tuning = {}, .script = {.path = {}, .arguments = {}, .lualib = given.lualib}};
   const auto tuning = parse_tuning(given.tuning);
-  if (!tuning) return std::unexpected("--tuning: " + tuning.error());
+  if (!tuning) return std::unexpected("--" + tuning.error());  // "tuning: ..."
   options.tuning = *tuning;
   const auto stats = parse_stats(given.stats);
   if (!stats) return std::unexpected(stats.error());
