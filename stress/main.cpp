@@ -1,10 +1,14 @@
 // skysock-stress: does an echo server return every byte, in order, once, and then end as it should?
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <random>
+#include <system_error>
 
 #include "stress/options.hpp"
 #include "stress/run.hpp"
@@ -20,6 +24,14 @@ int usage_error(const std::string& text) {
   return static_cast<int>(ExitCode::usage);
 }
 
+std::string errno_text() { return std::generic_category().message(errno); }
+
+/// Empty when the file can be read.
+std::string why_unreadable(const std::string& path) {
+  if (std::filesystem::is_directory(path)) return std::generic_category().message(EISDIR);
+  return ::access(path.c_str(), R_OK) == 0 ? "" : errno_text();
+}
+
 /// Mistakes that only show when the arguments are tried. Empty when there is none.
 std::string mistake_in(const Options& options) {
   if (!options.target.empty()) {
@@ -30,9 +42,14 @@ std::string mistake_in(const Options& options) {
     const auto words = skysock::stress::split_words(options.server_command);
     if (!words) return "--server: " + words.error();
   }
+  if (options.target.empty() && options.server_command.empty()) {
+    if (const std::string reason = why_unreadable(options.script); !reason.empty()) {
+      return fmt::format("--script: cannot read '{}': {}", options.script, reason);
+    }
+  }
   // Emptied now: a result of an earlier run must not be taken for this one's.
   if (!options.json_path.empty() && !std::ofstream(options.json_path)) {
-    return fmt::format("--json: cannot write '{}'", options.json_path);
+    return fmt::format("--json: cannot write '{}': {}", options.json_path, errno_text());
   }
   return {};
 }
@@ -52,13 +69,17 @@ int run(Options options) {
   fmt::print("seed {}; repeat: {}\n", options.seed, skysock::stress::repeat_command(options));
   std::fflush(stdout);
   const auto result = skysock::stress::run_stress(options);
-  fmt::print("{}", skysock::stress::summary(result, options));
+  const auto verdict = skysock::stress::judge(result);
+  if (verdict.code != ExitCode::usage) {
+    fmt::print("{}", skysock::stress::summary(result, options));
+  }
   if (!options.json_path.empty() &&
       !write_result(options.json_path, skysock::stress::result_json(result, options))) {
     fmt::print(stderr, "skysock-stress: cannot write '{}'\n", options.json_path);
     return static_cast<int>(ExitCode::could_not_run);
   }
-  return static_cast<int>(skysock::stress::judge(result).code);
+  if (verdict.code == ExitCode::usage) return usage_error(verdict.reason);
+  return static_cast<int>(verdict.code);
 }
 
 }  // namespace

@@ -336,6 +336,22 @@ TEST_F(StressProgram, WrongUsageExitsWithTwo) {
   EXPECT_THAT(output_, HasSubstr("'nowhere' is not HOST:PORT"));
   EXPECT_EQ(run({"--server", "'open"}), 2);
   EXPECT_EQ(run({"--json", "/nonexistent/result.json"}), 2);
+  EXPECT_THAT(output_, HasSubstr("'/nonexistent/result.json': No such file or directory"));
+}
+
+TEST_F(StressProgram, ATuningThatSkysockRefusesIsWrongUsageInItsWords) {
+  EXPECT_EQ(run({"--tuning", "nope=1"}), 2) << output_;
+  EXPECT_THAT(output_, HasSubstr("skysock-stress: --tuning: no key 'nope'; expected one of"));
+  EXPECT_THAT(output_, testing::Not(HasSubstr("ended (exit status 2)")));
+  EXPECT_EQ(result_["exit_code"], 2);
+}
+
+TEST_F(StressProgram, AScriptThatCannotBeReadIsWrongUsage) {
+  EXPECT_EQ(run({"--script", "nosuch.lua"}), 2) << output_;
+  EXPECT_THAT(output_,
+              HasSubstr("--script: cannot read 'nosuch.lua': No such file or directory\n"));
+  EXPECT_EQ(run({"--script", directory_}), 2) << output_;
+  EXPECT_THAT(output_, HasSubstr("': Is a directory\n"));
 }
 
 TEST_F(StressProgram, AKilledClientFailsTheRun) {

@@ -140,7 +140,10 @@ void Result::add_failure(Finding finding) {
 }
 
 Verdict judge(const Result& result) {
-  if (!result.could_not_run.empty()) return {ExitCode::could_not_run, result.could_not_run};
+  if (!result.could_not_run.empty()) {
+    const auto code = result.wrong_usage ? ExitCode::usage : ExitCode::could_not_run;
+    return {code, result.could_not_run};
+  }
   if (nothing_listened(result)) {
     return {ExitCode::could_not_run, why_nothing_was_measured(result)};
   }

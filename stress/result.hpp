@@ -19,6 +19,7 @@ struct Result {
   double elapsed_s = 0;  ///< From the first client's start to the last one's end.
   bool interrupted = false;
   std::string could_not_run;        ///< Why there was no run; empty when there was one.
+  bool wrong_usage = false;         ///< That reason is a mistake in our own arguments.
   std::string address;              ///< HOST:PORT that was driven.
   std::vector<std::string> server;  ///< Command of the server that was started, if one was.
   std::string server_error_text;

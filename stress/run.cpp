@@ -75,9 +75,20 @@ class Run {
     if (!command) return could_not_run("--server: " + command.error());
     result_.server = *command;
     auto server = Server::start(*command, options_.server_timeout_s, stop_signals_.get());
-    if (!server) return could_not_run(server.error());
+    if (!server) return no_server(server.error());
     server_.emplace(std::move(*server));
     return true;
+  }
+
+  /// skysock's exit code 2 says that what we handed on to it is wrong; then its own words are best.
+  bool no_server(const StartError& error) {
+    constexpr std::string_view kPrefix = "skysock: error: ";
+    const std::string_view line = error.first_line;
+    result_.wrong_usage = options_.server_command.empty() &&
+                          error.exit_code == static_cast<int>(ExitCode::usage) &&
+                          line.starts_with(kPrefix);
+    if (!result_.wrong_usage) return could_not_run(error.text);
+    return could_not_run(std::string(line.substr(kPrefix.size())));
   }
 
   bool start_clients(const Target& target) {

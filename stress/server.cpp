@@ -29,16 +29,19 @@ bool wait_readable(int first, int second, int third) {
 
 }  // namespace
 
-std::expected<Server, std::string> Server::start(const std::vector<std::string>& command,
-                                                 double timeout_s, int stop_fd) {
+std::expected<Server, StartError> Server::start(const std::vector<std::string>& command,
+                                                double timeout_s, int stop_fd) {
   auto process = ChildProcess::start(command);
-  if (!process) return std::unexpected(process.error());
+  if (!process) return std::unexpected(StartError{.text = process.error()});
   Server server(std::move(*process));
   const auto deadline = Clock::now() + std::chrono::duration<double>(timeout_s);
   const auto failed = [&server](std::string reason) {
     const std::string text = server.error_text();
-    if (!text.empty()) reason += "; its standard error was:\n" + text;
-    return std::unexpected(std::move(reason));
+    StartError error{.text = std::move(reason),
+                     .first_line = text.substr(0, text.find('\n'))};
+    if (const auto ended = server.process_.poll_exit()) error.exit_code = ended->code();
+    if (!text.empty()) error.text += "; its standard error was:\n" + text;
+    return std::unexpected(std::move(error));
   };
   while (true) {
     const auto ended = server.process_.poll_exit();

@@ -9,6 +9,13 @@
 
 namespace skysock::stress {
 
+/// Why a server does not listen.
+struct StartError {
+  std::string text;                   ///< A sentence, with the server's standard error.
+  std::optional<int> exit_code = {};  ///< What it ended with by itself, if it did.
+  std::string first_line = {};        ///< Of its standard error.
+};
+
 /// The echo server under test as a process: prints `listening on HOST:PORT` when it accepts, ends
 /// with status 0 on SIGTERM. Not thread safe.
 class Server {
@@ -16,7 +23,7 @@ class Server {
   /// Starts `command` and waits for its listening line, at most `timeout_s` (or until `stop_fd`,
   /// when it is not -1, becomes readable). The error says why there is none, with the server's
   /// standard error.
-  static std::expected<Server, std::string> start(const std::vector<std::string>& command,
+  static std::expected<Server, StartError> start(const std::vector<std::string>& command,
                                                   double timeout_s, int stop_fd);
 
   /// The HOST:PORT that it printed.
