@@ -37,4 +37,8 @@ for key in '"placement": "same-cpu"' '"server_cpu_us_per_operation": ' '"git": "
     failed=1
   fi
 done
+"$bench" --list --json "$json" >/dev/null
+[ -s "$json" ] || { echo "--list empties the file of --json"; failed=1; }
+expect 2 "skysock-bench: --json '/nonexistent/x': cannot write: No such file or directory" \
+  --json /nonexistent/x
 exit $failed

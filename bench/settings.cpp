@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <vector>
 
 namespace skysock::bench {
@@ -56,6 +57,13 @@ Settings& settings() {
 
 std::string own_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+}
+
+load::Outcome<void> check_json_file(const std::string& path) {
+  errno = 0;
+  if (path.empty() || std::ofstream(path, std::ios::app)) return {};
+  return std::unexpected(
+      fmt::format("--json '{}': cannot write: {}", path, load::errno_text(errno)));
 }
 
 }  // namespace skysock::bench

@@ -39,4 +39,7 @@ Settings& settings();
 /// The folder of the running program.
 std::string own_folder();
 
+/// Before anything is measured: can --json's file be written? What is in it stays. "": no file.
+load::Outcome<void> check_json_file(const std::string& path);
+
 }  // namespace skysock::bench

@@ -72,7 +72,7 @@ std::vector<std::string> library_arguments(const CLI::App& app, const Options& o
   std::vector<std::string> words = {"skysock-bench", "--benchmark_min_time=0.3",
                                     "--benchmark_counters_tabular=true"};
   if (options.list) words.emplace_back("--benchmark_list_tests=true");
-  if (!options.json.empty()) {
+  if (!options.json.empty() && !options.list) {
     words.push_back("--benchmark_out=" + options.json);
     words.emplace_back("--benchmark_out_format=json");
   }
@@ -126,6 +126,9 @@ int main(int argc, char** argv) {
   if (const auto tuning = parse_tuning(options.tuning); !tuning) return usage(tuning.error());
   std::vector<std::string> words = library_arguments(app, options);
   if (!initialize_library(words)) return kUsage;
+  if (const auto writable = bench::check_json_file(options.list ? "" : options.json); !writable) {
+    return usage(writable.error());
+  }
 
   bench::settings() = {.placement = *placement,
                        .programs = bench::own_folder(),

@@ -1,8 +1,12 @@
 #include "bench/compare/comparison.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace skysock::bench::compare {
 namespace {
@@ -26,10 +30,56 @@ std::vector<double> costs(const Measured& server, LoadKind kind) {
   return values;
 }
 
-std::string ratio_text(const std::optional<Ratio>& ratio) {
+std::string ratio_text(const Summary& summary) {
+  const std::optional<Ratio>& ratio = summary.ratio;
   if (!ratio) return fmt::format("{:>7}  {:<13}", "-", "");
-  return fmt::format("{:>7.3f}{} {:.3f}-{:.3f}  ", ratio->value, ratio->disturbed() ? '?' : ' ',
+  return fmt::format("{:>7.3f}{} {:.3f}-{:.3f}  ", ratio->value, summary.doubts.empty() ? ' ' : '?',
                      ratio->pairs_p25, ratio->pairs_p75);
+}
+
+constexpr std::size_t kFirmRounds = 5;
+constexpr double kFirmWidth = 0.10;
+constexpr double kFirmShare = 0.5;
+
+constexpr std::array kDoubts = {
+    std::pair{Doubt::few_rounds, "fewer than 5 rounds"},
+    std::pair{Doubt::wide_pairs, "pairs wider than 10 %"},
+    std::pair{Doubt::outside, "more than 3 % outside the pairs"},
+    std::pair{Doubt::starved, "server and load together had less than half a CPU"}};
+
+bool has(const std::vector<Doubt>& doubts, Doubt doubt) {
+  return std::ranges::find(doubts, doubt) != doubts.end();
+}
+
+std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds) {
+  if (!summary.ratio) return {};
+  const Ratio& ratio = *summary.ratio;
+  std::vector<Doubt> doubts;
+  if (rounds < kFirmRounds) doubts.push_back(Doubt::few_rounds);
+  if (ratio.pairs_p75 - ratio.pairs_p25 > kFirmWidth * ratio.pairs_median) {
+    doubts.push_back(Doubt::wide_pairs);
+  }
+  if (ratio.disturbed()) doubts.push_back(Doubt::outside);
+  if (summary.server_cpu_share + summary.load_cpu_share < kFirmShare) {
+    doubts.push_back(Doubt::starved);
+  }
+  return doubts;
+}
+
+/// What the marks of one table mean; "" when there is none.
+std::string doubts_text(const std::vector<std::pair<std::string, Summary>>& rows) {
+  std::string text;
+  for (const auto& [doubt, words] : kDoubts) {
+    std::vector<std::string> names;
+    for (const auto& [name, summary] : rows) {
+      if (has(summary.doubts, doubt)) names.push_back(name);
+    }
+    if (names.empty()) continue;
+    const std::string who =
+        names.size() == rows.size() ? "all" : fmt::format("{}", fmt::join(names, ", "));
+    text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", words, who);
+  }
+  return text.empty() ? "" : fmt::format("? not resolved, measure again: {}\n", text);
 }
 
 ordered_json slice_json(const Slice& slice, std::size_t round) {
@@ -40,13 +90,20 @@ ordered_json slice_json(const Slice& slice, std::size_t round) {
           {"load_cpu_s", seconds(slice.load_cpu)}};
 }
 
-ordered_json ratio_json(const std::optional<Ratio>& ratio) {
+ordered_json ratio_json(const Summary& summary) {
+  const std::optional<Ratio>& ratio = summary.ratio;
   if (!ratio) return nullptr;
+  ordered_json why = ordered_json::array();
+  for (const auto& [doubt, words] : kDoubts) {
+    if (has(summary.doubts, doubt)) why.push_back(words);
+  }
   return {{"of_p10", ratio->value},
           {"pairs_p25", ratio->pairs_p25},
           {"pairs_median", ratio->pairs_median},
           {"pairs_p75", ratio->pairs_p75},
-          {"disturbed", ratio->disturbed()}};
+          {"disturbed", ratio->disturbed()},
+          {"unresolved", !why.empty()},
+          {"unresolved_because", why}};
 }
 
 ordered_json server_json(const Measured& server, const Summary& summary) {
@@ -54,7 +111,7 @@ ordered_json server_json(const Measured& server, const Summary& summary) {
                        {"command", server.command},
                        {"cpu_us_per_operation_p10", summary.cpu_us_per_operation_p10},
                        {"cpu_us_per_operation_median", summary.cpu_us_per_operation_median},
-                       {"ratio_to_plain_epoll", ratio_json(summary.ratio)},
+                       {"ratio_to_plain_epoll", ratio_json(summary)},
                        {"operations_per_second_median", summary.operations_per_second},
                        {"server_cpu_share_median", summary.server_cpu_share},
                        {"load_cpu_share_median", summary.load_cpu_share},
@@ -79,6 +136,7 @@ Summary summarise(const Measured& server, const Measured& baseline, LoadKind kin
       server, [](const Slice& slice) { return seconds(slice.server_cpu) / seconds(slice.wall); });
   summary.load_cpu_share = median_of(
       server, [](const Slice& slice) { return seconds(slice.load_cpu) / seconds(slice.wall); });
+  summary.doubts = doubts_of(summary, server.slices.size());
   return summary;
 }
 
@@ -88,16 +146,18 @@ std::string comparison_text(const Comparison& comparison) {
                                  scenario.connections, scenario.operation);
   text += fmt::format("{:<20} {:>13} {:>8}  {:<13} {:>10} {:>8} {:>8}\n", "server", "CPU us/op p10",
                       "ratio", "pairs p25-p75", "op/s", "its CPU", "load CPU");
+  std::vector<std::pair<std::string, Summary>> rows;
   for (const Measured& server : comparison.servers) {
     const Summary summary = summarise(server, comparison.servers.front(), scenario.kind);
+    rows.emplace_back(server.name, summary);
     text += fmt::format("{:<20} {:>13.3f}  {} {:>9} {:>7.0f} % {:>6.0f} %\n", server.name,
-                        summary.cpu_us_per_operation_p10, ratio_text(summary.ratio),
+                        summary.cpu_us_per_operation_p10, ratio_text(summary),
                         scenario.kind == LoadKind::idle
                             ? "-"
                             : fmt::format("{:.0f}", summary.operations_per_second),
                         100 * summary.server_cpu_share, 100 * summary.load_cpu_share);
   }
-  return text;
+  return text + doubts_text(rows);
 }
 
 ordered_json comparison_json(const Comparison& comparison) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -23,6 +24,14 @@ struct Comparison {
   std::vector<Measured> servers;
 };
 
+/// Why a ratio is not to be relied on.
+enum class Doubt : std::uint8_t {
+  few_rounds,  ///< Fewer than 5.
+  wide_pairs,  ///< The middle half of the pairs is wider than 10 % of their median.
+  outside,     ///< Ratio::disturbed().
+  starved,     ///< Server and load together had less than half a CPU: something else ran.
+};
+
 /// What the slices of one server come to.
 struct Summary {
   double cpu_us_per_operation_p10 = 0;
@@ -31,6 +40,7 @@ struct Summary {
   double operations_per_second = 0;  ///< Median; 0 when idle.
   double server_cpu_share = 0;       ///< Median, of one CPU.
   double load_cpu_share = 0;         ///< Median; near 1: the load is the limit, not the server.
+  std::vector<Doubt> doubts;         ///< Empty: the ratio is firm, or there is none.
 };
 
 /// Requires: both have the same number of slices, at least one.

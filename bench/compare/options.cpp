@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <cerrno>
-#include <fstream>
+#include <algorithm>
 
 namespace skysock::bench::compare {
 namespace {
@@ -14,6 +13,7 @@ constexpr std::size_t kOtherDescriptors = 100;
 
 load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
   std::vector<Peer> peers = default_peers(options.source_dir);
+  const std::size_t ours = peers.size();
   for (const std::string& text : options.server_texts) {
     auto peer = parse_server(text);
     if (!peer) return std::unexpected(peer.error());
@@ -24,7 +24,17 @@ load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
     if (!peer) return std::unexpected(peer.error());
     peers.push_back(std::move(*peer));
   }
-  return choose_peers(std::move(peers), options.only);
+  std::vector<std::string> added;
+  for (std::size_t at = ours; at < peers.size(); ++at) added.push_back(peers[at].name);
+  auto chosen = choose_peers(std::move(peers), options.only);
+  if (!chosen) return chosen;
+  for (const std::string& name : added) {
+    if (std::ranges::find(*chosen, name, &Peer::name) != chosen->end()) continue;
+    return std::unexpected(fmt::format(
+        "--only '{}': leaves out server '{}' of --server or --peer; expected it among the names",
+        options.only, name));
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -71,9 +81,8 @@ int parse(CLI::App& app, Options& options, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kPassed : kUsage;
   }
-  if (!options.json.empty() && !std::ofstream(options.json, std::ios::app)) {
-    return complain(kUsage, fmt::format("--json '{}': cannot write: {}", options.json,
-                                        load::errno_text(errno)));
+  if (const auto writable = check_json_file(options.json); !writable) {
+    return complain(kUsage, writable.error());
   }
   auto placement = place(options.placement_name);
   if (!placement) return complain(kUsage, placement.error());

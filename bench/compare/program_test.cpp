@@ -109,6 +109,8 @@ TEST(ComparePeers, WrongWordsAreNamed) {
   refused("--slice soon", "--slice");
   refused("--server moon", "--server 'moon': expected 'NAME=COMMAND'");
   refused("--peer moon=x", "with {port}");
+  refused("--only skysock_lua --server 'mine=x'",
+          "--only 'skysock_lua': leaves out server 'mine' of --server or --peer");
   refused("--placement moon", "expected same-cpu");
   refused("--json /no/such/folder/file", "");
 }

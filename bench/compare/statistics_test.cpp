@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+
 #include "bench/compare/comparison.hpp"
 
 namespace skysock::bench::compare {
@@ -89,7 +92,51 @@ TEST(Comparison, TheTableNamesEveryServerWithItsRatio) {
                                           {"other", "", {slice(5'000, milliseconds(200))}}}};
   const std::string text = comparison_text(comparison);
   EXPECT_NE(text.find("echo_64x64B"), std::string::npos) << text;
-  EXPECT_NE(text.find("other                       40.000    4.000"), std::string::npos) << text;
+  EXPECT_NE(text.find("other                       40.000    4.000?"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n? not resolved, measure again: fewer than 5 rounds (all)\n"),
+            std::string::npos)
+      << text;
+}
+
+Measured measured(const std::string& name, std::initializer_list<int> server_cpu_ms) {
+  Measured result{.name = name, .command = "", .slices = {}};
+  for (const int ms : server_cpu_ms) result.slices.push_back(slice(10'000, milliseconds(ms)));
+  return result;
+}
+
+TEST(Comparison, ARatioIsFirmOnlyWhenEveryReasonToDoubtItIsGone) {
+  const auto doubts = [](const Measured& server, const Measured& baseline) {
+    return summarise(server, baseline, LoadKind::echo).doubts;
+  };
+  const Measured baseline = measured("plain_epoll", {100, 100, 100, 100, 100});
+  EXPECT_EQ(doubts(measured("firm", {150, 151, 152, 153, 154}), baseline), std::vector<Doubt>{});
+  EXPECT_EQ(doubts(measured("few", {150, 150, 150, 150}),
+                   measured("plain_epoll", {100, 100, 100, 100})),
+            std::vector{Doubt::few_rounds});
+  EXPECT_EQ(doubts(measured("wide", {150, 150, 160, 170, 170}), baseline),
+            std::vector{Doubt::wide_pairs});
+  EXPECT_EQ(doubts(measured("outside", {90, 150, 150, 150, 150}), baseline),
+            std::vector{Doubt::outside});
+  // With the 50 ms of the load it makes 60 of 250.
+  EXPECT_EQ(doubts(measured("starved", {10, 10, 10, 10, 10}), baseline),
+            std::vector{Doubt::starved});
+}
+
+TEST(Comparison, TheLineUnderTheTableNamesWhoIsDoubtfulAndWhy) {
+  const Measured baseline = measured("plain_epoll", {100, 100, 100, 100, 100});
+  const Comparison firm{.scenario = scenarios().front(),
+                        .servers = {baseline, measured("firm", {150, 150, 150, 150, 150})}};
+  EXPECT_EQ(comparison_text(firm).find('?'), std::string::npos) << comparison_text(firm);
+  const Comparison wide{.scenario = scenarios().front(),
+                        .servers = {baseline, measured("wide", {150, 150, 160, 170, 170})}};
+  EXPECT_NE(comparison_text(wide).find(
+                "? not resolved, measure again: pairs wider than 10 % (wide)\n"),
+            std::string::npos)
+      << comparison_text(wide);
+  const auto ratio = comparison_json(wide)["servers"][1]["ratio_to_plain_epoll"];
+  EXPECT_EQ(ratio["unresolved"], true);
+  EXPECT_EQ(ratio["unresolved_because"][0], "pairs wider than 10 %");
+  EXPECT_EQ(comparison_json(firm)["servers"][1]["ratio_to_plain_epoll"]["unresolved"], false);
 }
 
 }  // namespace
