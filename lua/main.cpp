@@ -154,6 +154,7 @@ int run(Options options) {
     leave_descriptor_table({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, wake_fd});
   }
   runtime.wait();
+  if (stats) stats->services_end();
   drain_output(runtime, first, kDrainLimit);
   stats.reset();
   watch.reset();

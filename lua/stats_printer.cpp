@@ -58,6 +58,12 @@ StatsPrinter::~StatsPrinter() {
   print();
 }
 
+void StatsPrinter::services_end() {
+  const std::lock_guard lock(mutex_);
+  before_end_ = {.services = runtime_->counts(),
+                 .refused_events = runtime_->sockets().counts().refused_events};
+}
+
 void StatsPrinter::repeat() {
   auto next = start_;
   std::unique_lock lock(mutex_);
@@ -71,7 +77,10 @@ void StatsPrinter::repeat() {
 void StatsPrinter::print() const {
   const auto uptime =
       std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start_);
-  const CountValues counts = count_values(runtime_->sockets().counts(), runtime_->counts());
+  SocketServerCounts sockets = runtime_->sockets().counts();
+  if (before_end_) sockets.refused_events = before_end_->refused_events;
+  const CountValues counts =
+      count_values(sockets, before_end_ ? before_end_->services : runtime_->counts());
   const std::string text = options_.json ? stats_json(counts, uptime) : stats_text(counts, uptime);
   // One write(2), so that lines of services do not get into a block.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());

@@ -41,7 +41,15 @@ class StatsPrinter {
   StatsPrinter(const StatsPrinter&) = delete;
   StatsPrinter& operator=(const StatsPrinter&) = delete;
 
+  /// Call before the services are ended: what only that drops or leaves waiting is not counted.
+  void services_end();
+
  private:
+  struct BeforeEnd {
+    RuntimeCounts services;
+    std::uint64_t refused_events = 0;
+  };
+
   void print() const;
   void repeat();
 
@@ -51,6 +59,7 @@ class StatsPrinter {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool finished_ = false;
+  std::optional<BeforeEnd> before_end_;
   std::thread thread_;
 };
 

@@ -21,9 +21,12 @@ namespace {
 constexpr int kTracebackIndex = 1;
 constexpr int kStackBase = kTracebackIndex;
 
+// As the program lua does: an error object with a text of its own says all there is to say.
 int add_traceback(lua_State* L) {
+  const bool is_text = lua_type(L, 1) == LUA_TSTRING;
+  const bool complete = !is_text && luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL;
   const char* text = luaL_tolstring(L, 1, nullptr);
-  luaL_traceback(L, L, text, 1);
+  if (!complete) luaL_traceback(L, L, text, 1);
   return 1;
 }
 

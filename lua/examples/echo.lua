@@ -4,9 +4,15 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
+-- Ends the process with 1 and this text; an error object with a text has no traceback.
+local function fail(text)
+  error(setmetatable({}, { __tostring = function() return text end }))
+end
+
 local host, port = ...
-if not (host and port) then
-  error("usage: skysock echo.lua HOST PORT", 0)
+port = math.tointeger(tonumber(port))
+if not (port and host ~= "" and port >= 0 and port <= 65535) then
+  fail("usage: skysock echo.lua HOST PORT   (PORT from 0 to 65535; 0: any free port)")
 end
 
 -- Runs in a coroutine of its own for every connection.
@@ -22,9 +28,9 @@ local function serve(id)
 end
 
 skynet.start(function()
-  local id, address, bound = socket.listen(host, tonumber(port) or port)
+  local id, address, bound = socket.listen(host, port)
   if not id then
-    error("cannot listen on " .. host .. ":" .. port .. ": " .. address, 0)
+    fail("cannot listen on " .. host .. ":" .. port .. ": " .. address)
   end
   assert(socket.start(id, serve))
   print("listening on " .. host .. ":" .. bound)

@@ -104,4 +104,32 @@ expect 1 "skysock: error: " "$directory/start.lua"
 expect 0 "still here" "$directory/late.lua"
 expect 0 "planted in a fork" "$directory/late.lua"
 
+# The examples say what is wrong in one line.
+examples=$(dirname "$0")/../examples
+# expect_line TEXT ARG...: as expect 1, and there is no other line.
+expect_line() {
+  expect 1 "$@"
+  if [ "$(printf '%s\n' "$output" | wc -l)" -ne 1 ]; then
+    printf 'skysock %s: one line expected\n%s\n' "$*" "$output" >&2
+    failures=$((failures + 1))
+  fi
+}
+expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua"
+expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1
+expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1 abc
+expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1 65536
+expect_line "cannot listen on 192.0.2.1:80: " "$examples/echo.lua" 192.0.2.1 80
+expect_line "cannot listen on no such host:80: " "$examples/echo.lua" "no such host" 80
+expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" "" 80
+expect_line "usage: skysock client.lua HOST PORT" "$examples/client.lua" 127.0.0.1 abc
+expect_line "cannot connect to 127.0.0.1:1: " "$examples/client.lua" 127.0.0.1 1 word
+"$skysock" --native echo --listen 127.0.0.1:0 >"$directory/listening" &
+echo_server=$!
+until grep -q "^listening on" "$directory/listening"; do sleep 0.1; done
+port=$(sed -n 's/^listening on .*://p' "$directory/listening")
+expect_line "cannot listen on 127.0.0.1:$port: Address already in use" \
+  "$examples/echo.lua" 127.0.0.1 "$port"
+kill "$echo_server"
+wait "$echo_server"
+
 exit "$((failures > 0))"

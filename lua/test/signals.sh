@@ -55,6 +55,34 @@ ends() {
   [ "$status" -eq "$1" ] || { echo "$3, $2, workers=$5: exit code $status, $1 expected" >&2; exit 1; }
 }
 
+# A node that did nothing has dropped nothing: its end alone is not in the last counts.
+counts_of_an_idle_node() {  # ARGUMENT...
+  "$skysock" --stats 0 "$@" >"$directory/listening" 2>"$directory/counts" &
+  program=$!
+  tries=100
+  until grep -q "^listening on" "$directory/listening"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "skysock $*: does not listen" >&2; exit 1; }
+    sleep 0.1
+  done
+  sleep 0.2
+  kill -TERM "$program"
+  wait "$program"
+  for count in refused_events messages_dropped run_queue_length; do
+    grep -qE "(^| )$count=0( |\$)" "$directory/counts" || {
+      echo "skysock $*, SIGTERM while idle: $count=0 expected:" >&2
+      cat "$directory/counts" >&2
+      exit 1
+    }
+  done
+}
+
+for workers in 0 2; do
+  counts_of_an_idle_node --tuning "workers=$workers" --native echo --listen 127.0.0.1:0
+  counts_of_an_idle_node --tuning "workers=$workers" \
+    "$(dirname "$0")/../examples/echo.lua" 127.0.0.1 0
+done
+
 for workers in 0 2; do
   ends 0 TERM idle.lua open "$workers"
   ends 0 INT idle.lua open "$workers"
