@@ -35,6 +35,9 @@ class InputReader {
     return std::as_bytes(taken);
   }
 
+  /// What was not read yet.
+  [[nodiscard]] std::span<const std::uint8_t> rest() const { return rest_; }
+
   /// Bytes that were asked for and not there.
   [[nodiscard]] std::size_t read_past_end() const { return read_past_end_; }
 

@@ -136,6 +136,39 @@ Parsed arguments_from(const Form& form, std::span<const std::string_view> words)
   return values;
 }
 
+// ---- From bytes, and to text
+
+std::uint8_t take_byte(std::span<const std::uint8_t>& bytes) {
+  if (bytes.empty()) return 0;
+  const std::uint8_t byte = bytes.front();
+  bytes = bytes.subspan(1);
+  return byte;
+}
+
+/// Its arguments, as StreamWorld reads them.
+SimOperation take_operation(const Form& form, std::span<const std::uint8_t>& bytes) {
+  SimOperation operation{.letter = form.letter};
+  std::size_t count = form.count();
+  if (form.letter == kRaw) {
+    count = take_byte(bytes) % (kArgumentBytesMax + 1);
+    count = std::min(count, bytes.size());
+  }
+  while (operation.arguments.size() < count) operation.arguments.push_back(take_byte(bytes));
+  return operation;
+}
+
+std::string text_of(const SimOperation& operation) {
+  const Form& form = form_of(operation.letter);
+  std::string text(form.name);
+  if (operation.letter == kRaw) {
+    for (const std::uint8_t byte : operation.arguments) text += fmt::format(" {:02x}", byte);
+  }
+  for (std::size_t at = 0; at < form.count(); ++at) {
+    text += fmt::format(" {}={}", form.arguments[at], operation.arguments[at]);
+  }
+  return text;
+}
+
 // ---- Random programs
 
 /// Arguments that meet each other: few services, few ids, few peers, small and large sizes.
@@ -217,38 +250,24 @@ std::vector<std::uint8_t> bytes_of(const SimProgram& program) {
 }
 
 SimProgram program_of(std::span<const std::uint8_t> bytes) {
-  std::size_t at = 0;
-  const auto next = [&] { return at < bytes.size() ? bytes[at++] : std::uint8_t{0}; };
   SimProgram program;
-  for (std::uint8_t& choice : program.world) choice = next();
-  while (at < bytes.size()) {
-    const std::uint8_t letter = next();
+  for (std::uint8_t& choice : program.world) choice = take_byte(bytes);
+  while (!bytes.empty()) {
+    const std::uint8_t letter = take_byte(bytes);
     const auto named = std::ranges::find(kForms, static_cast<char>(letter), &Form::letter);
     const Form& form = named != kForms.end() ? *named : kForms[letter % kForms.size()];
-    SimOperation operation{.letter = form.letter};
-    std::size_t count = form.count();
-    if (form.letter == kRaw) {
-      count = std::min(next() % (kArgumentBytesMax + 1), bytes.size() - at);
-    }
-    while (operation.arguments.size() < count) operation.arguments.push_back(next());
-    program.operations.push_back(std::move(operation));
+    program.operations.push_back(take_operation(form, bytes));
   }
   return program;
 }
 
+std::string operation_text(char letter, std::span<const std::uint8_t> bytes) {
+  return text_of(take_operation(form_of(letter), bytes));
+}
+
 std::string text_of(const SimProgram& program) {
   std::string text = fmt::format("world {}\n", fmt::join(program.world, " "));
-  for (const SimOperation& operation : program.operations) {
-    const Form& form = form_of(operation.letter);
-    text += form.name;
-    if (operation.letter == kRaw) {
-      for (const std::uint8_t byte : operation.arguments) text += fmt::format(" {:02x}", byte);
-    }
-    for (std::size_t at = 0; at < form.count(); ++at) {
-      text += fmt::format(" {}={}", form.arguments[at], operation.arguments[at]);
-    }
-    text += '\n';
-  }
+  for (const SimOperation& operation : program.operations) text += text_of(operation) + '\n';
   return text;
 }
 
@@ -308,7 +327,31 @@ std::string operation_letters() {
   return letters;
 }
 
-std::string_view operation_name(char letter) { return form_of(letter).name; }
+std::string program_help() {
+  return R"(A program is text: a line 'world A B C D E' with numbers from 0 to 255, then an operation a line.
+'#' starts a comment. World 0 0 0 0 0 is a plain one; the bits of each number change it:
+  A  tuning: 1, 2 fewer slots; 4 two events a wait; 8 one accept a time; 16 small reads;
+     32 one read an event; 64 little lingering; 128 none
+  B  1 connects succeed at once; 2 the server goes at the end without a close of anything;
+     4 a pipe carries commands; 8 epoll is edge-triggered; 16 no direct writes; 32 commands only
+     between batches; 64 an abortive close is a RST; 128 services answer what they hear
+  C  1, 2 the kernel's send buffer and 4, 8 its receive window have few bytes; 16, 32 a low limit of
+     output; 64 beyond it the connection is aborted; 128 no TCP_NODELAY, no keepalive
+  D  time limits, two bits each: 1, 2 idle; 4, 8 connect; 16, 32 accept; 64, 128 drain
+  E  1 larger first reads; 2 few bytes an event; 4 small SO_SNDBUF; 8 small SO_RCVBUF; 16 backlog 1
+
+Every argument is a number from 0 to 255 that picks among what there is, modulo how many there are:
+  id=N       the socket whose id was the Nth that the server handed out, from 0, gone or not: a
+             listener of the first line is id=0, what it accepts first is id=1; a trace prints the
+             id itself. 255: an id that was never handed out
+  service=N  one of 4 services; peer=N, listener=N, remote=N, which=N: one of those there are, by age
+  size=N     N + 1 bytes; send_to and udp_peer_send: N bytes
+  bytes=N    N bytes; limit_send: what the next send takes at most
+  tenths=N   N tenths of a second; after=N: how many such calls still succeed, modulo 8
+Any other argument picks from a list in fuzz/stream_world_services.cpp or _peers.cpp. An operation
+that finds nothing to do does nothing.
+)";
+}
 
 std::string operations_help() {
   std::string text;

@@ -54,8 +54,12 @@ SimProgram random_program(Prng& random);
 /// The letters of all operations, in the order in which a byte that is none picks from them.
 std::string operation_letters();
 
-/// The name of an operation's letter. Requires: there is one.
-std::string_view operation_name(char letter);
+/// The operation as a line of a program, without a newline; `bytes` has its arguments and maybe
+/// more. Requires: there is one of that letter.
+std::string operation_text(char letter, std::span<const std::uint8_t> bytes);
+
+/// What the numbers of the line 'world' choose, what arguments pick from, and what sizes are.
+std::string program_help();
 
 /// Every operation's name with its arguments, one line each.
 std::string operations_help();

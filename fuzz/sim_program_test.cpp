@@ -105,6 +105,20 @@ TEST(SimProgram, WhatIsWrongIsSaidWithItsLine) {
   EXPECT_THAT(error("world 0 0 0 0 0\nraw 1g\n"), HasSubstr("'1g': expected a byte"));
 }
 
+TEST(SimProgram, AnOperationIsShownWithItsArguments) {
+  const std::vector<std::uint8_t> bytes = {2, 1, 9};
+  EXPECT_EQ(operation_text('S', bytes), "start service=2 id=1");
+  EXPECT_EQ(operation_text('r', bytes), "raw 01 09");
+  EXPECT_EQ(operation_text('q', bytes), "poll");
+}
+
+TEST(SimRunner, AFailedCheckIsSaidOnceAndInTheNameOfTheProgram) {
+  const SimRun run{.passed = false,
+                   .what = "skysock-sim: a.cpp:1: check failed: x",
+                   .output = "poll\nskysock: a.cpp:1: check failed: x\nrest\n"};
+  EXPECT_EQ(without_reason(run), "poll\nrest\n");
+}
+
 TEST(SimRunner, TheSameProgramLeavesTheSameTrace) {
   for (std::uint64_t number = 0; number < 200; ++number) {
     const SimProgram program = numbered_program(5, number);

@@ -77,6 +77,13 @@ class Child {
   std::optional<int> status_;
 };
 
+/// A check says that skysock failed it, which is true of the code; the program is another one.
+std::string as_ours(std::string line) {
+  constexpr std::string_view kItsName = "skysock: ";
+  if (line.starts_with(kItsName)) line.replace(0, kItsName.size(), "skysock-sim: ");
+  return line;
+}
+
 /// The line of `output` that says what is wrong.
 std::string reason_in(const std::string& output) {
   for (const std::string_view mark : {"check failed: ", "ERROR: ", "runtime error: "}) {
@@ -85,7 +92,7 @@ std::string reason_in(const std::string& output) {
     // Where it stands belongs to it; the number of the process, before ERROR, does not.
     const std::size_t line = output.rfind('\n', found) + 1;  // npos + 1 is 0.
     const std::size_t begin = mark == "ERROR: " ? found : line;
-    return output.substr(begin, output.find('\n', found) - begin);
+    return as_ours(output.substr(begin, output.find('\n', found) - begin));
   }
   return "the process ended without a word";
 }
@@ -163,6 +170,16 @@ SimRun run_apart(const SimProgram& program, unsigned limit_s) {
   SimRun run{.passed = child.passed(), .output = child.output()};
   if (!run.passed) run.what = reason_in(run.output);
   return run;
+}
+
+std::string without_reason(const SimRun& run) {
+  std::string text = run.output;
+  const std::size_t found = run.passed ? std::string::npos : text.find("check failed: ");
+  if (found == std::string::npos) return text;
+  const std::size_t begin = text.rfind('\n', found) + 1;  // npos + 1 is 0.
+  const std::size_t end = text.find('\n', found);
+  text.erase(begin, end == std::string::npos ? end : end + 1 - begin);
+  return text;
 }
 
 SimProgram numbered_program(std::uint64_t seed, std::uint64_t number) {

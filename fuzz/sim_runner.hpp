@@ -24,6 +24,9 @@ std::uint64_t run_here(const SimProgram& program);
 /// Runs it in a process of its own. After `limit_s` it counts as an endless loop.
 SimRun run_apart(const SimProgram& program, unsigned limit_s = 10);
 
+/// The output but for the line of a failed check, which `what` has.
+std::string without_reason(const SimRun& run);
+
 /// What a run of random programs came to.
 struct SimTally {
   std::uint64_t programs = 0;

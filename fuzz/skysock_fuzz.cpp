@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/base/progress_line.hpp"
+#include "core/base/unknown_command.hpp"
 #include "fuzz/fuzz_process.hpp"
 
 namespace {
@@ -29,6 +30,7 @@ constexpr int kUsage = 2;
 constexpr int kNothingRan = 5;
 constexpr int kGraceSeconds = 60;  // A run that is so much over its budget hangs.
 constexpr std::size_t kTailLines = 60;
+constexpr bool kHasEngine = SKYSOCK_HAS_ENGINE != 0;
 
 constexpr const char* kFooter =
     "exit codes: 0 ok; 1 a crash was found (canary: was not found); 2 usage;\n"
@@ -196,7 +198,7 @@ bool write_json(const fs::path& path, const std::vector<Run>& runs) {
   return static_cast<bool>(file);
 }
 
-/// The fuzzers that are not there; said to the user.
+/// Whether they can be run; what is missing is said to the user.
 bool all_there(const Options& options) {
   bool there = true;
   for (const std::string& fuzzer : options.fuzzers) {
@@ -204,6 +206,12 @@ bool all_there(const Options& options) {
     fmt::print(stderr, "skysock-fuzz: no program {}; build it with preset `fuzz`\n",
                program_of(fuzzer).string());
     there = false;
+  }
+  if (there && !kHasEngine) {
+    fmt::print(stderr,
+               "skysock-fuzz: the fuzzers of this preset have no engine, they only replay inputs; "
+               "build with preset `fuzz`\n");
+    return false;
   }
   return there;
 }
@@ -268,6 +276,10 @@ int main(int argc, char** argv) {
     command->add_option("--source", options.source, "source tree with fuzz/corpus and dictionaries")
         ->check(CLI::ExistingDirectory);
     command->footer(kFooter);
+  }
+  if (const auto wrong = skysock::unknown_command(app, argc, argv); !wrong.empty()) {
+    fmt::print(stderr, "skysock-fuzz: {}\nRun with --help for more information.\n", wrong);
+    return kUsage;
   }
   try {
     app.parse(argc, argv);

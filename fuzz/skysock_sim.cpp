@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "core/base/progress_line.hpp"
+#include "core/base/unknown_command.hpp"
 #include "fuzz/sim_runner.hpp"
 
 using namespace skysock::fuzz;
@@ -21,9 +22,10 @@ namespace {
 enum ExitCode { kPassed = 0, kDifference = 1, kUsage = 2 };
 
 constexpr const char* kFooter = R"(
-A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel,
-then an operation a line. Every argument picks among what there is at that moment.
-'skysock-sim operations' lists them all.
+A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel (all
+0: a plain one), then an operation a line. Every argument is a number that picks among what there is
+at that moment, as id=0 the first socket that the server made; a size=N is N + 1 bytes.
+'skysock-sim operations' says what each number means and lists all operations.
 
   world 0 0 0 0 0
   listen service=0
@@ -64,9 +66,13 @@ int report(const SimRun& run) {
   return kDifference;
 }
 
+std::string verdict_of_passed(const SimProgram& program) {
+  return fmt::format("passed: {} operations\n", program.operations.size());
+}
+
 int run_command(const SimProgram& program) {
   const SimRun run = run_apart(program);
-  if (run.passed) fmt::print("passed: {} operations\n", program.operations.size());
+  if (run.passed) fmt::print("{}", verdict_of_passed(program));
   return report(run);
 }
 
@@ -74,7 +80,8 @@ int run_command(const SimProgram& program) {
 int explain_command(const SimProgram& program) {
   setenv("SKYSOCK_FUZZ_TRACE", "1", 1);  // NOLINT(concurrency-mt-unsafe): there is one thread.
   const SimRun run = run_apart(program);
-  fmt::print("{}", run.output);
+  fmt::print("{}", without_reason(run));
+  if (run.passed) fmt::print("{}", verdict_of_passed(program));
   return report(run);
 }
 
@@ -189,7 +196,7 @@ int main(int argc, char** argv) {
   const CLI::App* run = with_file("run", "run a program");
   const CLI::App* shrink = with_file("shrink", "leave out what is not needed for it to fail");
   const CLI::App* explain = with_file("explain", "run it and print every event and step");
-  const CLI::App* operations = app.add_subcommand("operations", "list all operations");
+  const CLI::App* operations = app.add_subcommand("operations", "list all operations, and what their numbers mean");
   CLI::App* random = app.add_subcommand("random", "run random programs; shrink one that fails");
   random->add_option("--seed", options.seed, "of all of them")->capture_default_str();
   random->add_option("--count", options.count, "how many")
@@ -202,6 +209,9 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   random->add_flag("--matrix", options.matrix,
                    "print how often each cell of the table was reached");
+  if (const auto wrong = skysock::unknown_command(app, argc, argv); !wrong.empty()) {
+    return complain(wrong + "\nRun with --help for more information.");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -214,7 +224,7 @@ int main(int argc, char** argv) {
   if (shrink->parsed()) return on_program(options, shrink_command);
   if (explain->parsed()) return on_program(options, explain_command);
   if (operations->parsed()) {
-    fmt::print("{}", operations_help());
+    fmt::print("{}\nOperations:\n{}", program_help(), operations_help());
     return kPassed;
   }
   return random_command(options);

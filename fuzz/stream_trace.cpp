@@ -21,8 +21,14 @@ bool tracing() {
 
 }  // namespace
 
-void trace_operation(char letter) {
-  if (tracing()) fmt::print(stderr, "{}\n", operation_name(letter));
+void trace_operation(char letter, std::span<const std::uint8_t> rest) {
+  if (tracing()) fmt::print(stderr, "{}\n", operation_text(letter, rest));
+}
+
+void trace_end(bool abandoned) {
+  if (!tracing()) return;
+  fmt::print(stderr, "(end of the program: {})\n",
+             abandoned ? "the server goes as it is" : "everything is closed");
 }
 
 void trace_event(const Event& event, bool refused) {

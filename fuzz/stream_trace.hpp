@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "core/net/event.hpp"
@@ -11,7 +12,10 @@
 
 namespace skysock::fuzz {
 
-void trace_operation(char letter);
+/// `rest`: what follows the letter in the input, the operation's arguments first.
+void trace_operation(char letter, std::span<const std::uint8_t> rest);
+/// All operations are done; `abandoned`: nothing is closed before the server goes.
+void trace_end(bool abandoned);
 void trace_event(const Event& event, bool refused);
 void trace_step(const Step& step);
 void trace_raw(std::span<const std::byte> bytes);

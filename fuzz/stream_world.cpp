@@ -148,6 +148,7 @@ std::uint64_t StreamWorld::run() {
     if (server_.channel().unread_bytes() > kUnreadBytesMax) poll(0);
     step(input_.byte());
   }
+  trace_end(options_.abandoned);
   if (!options_.abandoned) finish();
   std::uint64_t trace = server_.events().trace();
   for (const Peer& peer : peers_) trace = mix64(trace ^ std::hash<std::string>{}(peer.received));
@@ -169,7 +170,7 @@ void StreamWorld::step(std::uint8_t letter) {
   const auto named = std::ranges::find(kOperations, static_cast<char>(letter), &Operation::letter);
   const Operation& operation =
       named != std::end(kOperations) ? *named : kOperations[letter % std::size(kOperations)];
-  trace_operation(operation.letter);
+  trace_operation(operation.letter, input_.rest());
   (this->*operation.run)();
 }
 
