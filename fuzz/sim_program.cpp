@@ -328,8 +328,8 @@ std::string operation_letters() {
 }
 
 std::string program_help() {
-  return R"(A program is text: a line 'world A B C D E' with numbers from 0 to 255, then an operation a line.
-'#' starts a comment. World 0 0 0 0 0 is a plain one; the bits of each number change it:
+  return R"(A program is text: a line 'world A B C D E' with numbers from 0 to 255, then a line for
+each operation. '#' starts a comment. World 0 0 0 0 0 is a plain one; bits of a number change it:
   A  tuning: 1, 2 fewer slots; 4 two events a wait; 8 one accept a time; 16 small reads;
      32 one read an event; 64 little lingering; 128 none
   B  1 connects succeed at once; 2 the server goes at the end without a close of anything;
@@ -344,7 +344,8 @@ Every argument is a number from 0 to 255 that picks among what there is, modulo 
   id=N       the socket whose id was the Nth that the server handed out, from 0, gone or not: a
              listener of the first line is id=0, what it accepts first is id=1; a trace prints the
              id itself. 255: an id that was never handed out
-  service=N  one of 4 services; peer=N, listener=N, remote=N, which=N: one of those there are, by age
+  service=N  one of 4 services
+  peer=N     one of those there are, by age; so do listener=N, remote=N and which=N
   size=N     N + 1 bytes; send_to and udp_peer_send: N bytes
   bytes=N    N bytes; limit_send: what the next send takes at most
   tenths=N   N tenths of a second; after=N: how many such calls still succeed, modulo 8

@@ -196,7 +196,8 @@ int main(int argc, char** argv) {
   const CLI::App* run = with_file("run", "run a program");
   const CLI::App* shrink = with_file("shrink", "leave out what is not needed for it to fail");
   const CLI::App* explain = with_file("explain", "run it and print every event and step");
-  const CLI::App* operations = app.add_subcommand("operations", "list all operations, and what their numbers mean");
+  const CLI::App* operations =
+      app.add_subcommand("operations", "list all operations, and what their numbers mean");
   CLI::App* random = app.add_subcommand("random", "run random programs; shrink one that fails");
   random->add_option("--seed", options.seed, "of all of them")->capture_default_str();
   random->add_option("--count", options.count, "how many")

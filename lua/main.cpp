@@ -51,8 +51,9 @@ constexpr const char* kFooter =
     "At the end, and after SIGTERM or SIGINT, what is queued may be sent for 2 s more.\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
-    "            1  the script failed while it was loaded or started, --native cannot listen, the file of\n"
-    "               --trace cannot be made or that of --read-trace is damaged\n"
+    "            1  the script fails while it is loaded or started, --native cannot listen, the "
+    "file\n"
+    "               of --trace cannot be made or that of --read-trace is damaged\n"
     "            2  the command line is wrong, or the file SCRIPT.lua cannot be read\n"
     "            4  a service did not end within --stop-limit; its name is on standard error";
 

@@ -254,9 +254,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
                   "even; verdicts are given at 16, 32, 64 and 128 rounds")
       ->capture_default_str();
   command
-      .add_option("--budget", arguments.budget_s,
-                  "bound in seconds for all of it: 60 % at most go to the first run, the rest is for "
-                  "the run that confirms a difference; a run that is sure ends earlier")
+      .add_option(
+          "--budget", arguments.budget_s,
+          "bound in seconds for all of it: 60 % at most go to the first run, the rest to the "
+          "run that confirms a difference; who is sure ends earlier")
       ->check(seconds_up_to(7.0 * 24 * 3600))
       ->capture_default_str();
   command

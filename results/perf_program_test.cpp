@@ -165,8 +165,8 @@ TEST(PerfProgram, WrongUsageIsTwo) {
 }
 
 TEST(PerfProgram, AFileThatCannotBeWrittenIsSaidBeforeAnythingIsMeasured) {
-  const Ended ended = run_compare(server("good"), server("die", "--die"),
-                                  {"--json", "/nonexistent/x"});
+  const Ended ended =
+      run_compare(server("good"), server("die", "--die"), {"--json", "/nonexistent/x"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.errors,
               HasSubstr("--json '/nonexistent/x': cannot write: No such file or directory"));

@@ -37,8 +37,7 @@ std::expected<Server, StartError> Server::start(const std::vector<std::string>& 
   const auto deadline = Clock::now() + std::chrono::duration<double>(timeout_s);
   const auto failed = [&server](std::string reason) {
     const std::string text = server.error_text();
-    StartError error{.text = std::move(reason),
-                     .first_line = text.substr(0, text.find('\n'))};
+    StartError error{.text = std::move(reason), .first_line = text.substr(0, text.find('\n'))};
     if (const auto ended = server.process_.poll_exit()) error.exit_code = ended->code();
     if (!text.empty()) error.text += "; its standard error was:\n" + text;
     return std::unexpected(std::move(error));

@@ -24,7 +24,7 @@ class Server {
   /// when it is not -1, becomes readable). The error says why there is none, with the server's
   /// standard error.
   static std::expected<Server, StartError> start(const std::vector<std::string>& command,
-                                                  double timeout_s, int stop_fd);
+                                                 double timeout_s, int stop_fd);
 
   /// The HOST:PORT that it printed.
   const std::string& address() const { return address_; }

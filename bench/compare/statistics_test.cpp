@@ -110,9 +110,9 @@ TEST(Comparison, ARatioIsFirmOnlyWhenEveryReasonToDoubtItIsGone) {
   };
   const Measured baseline = measured("plain_epoll", {100, 100, 100, 100, 100});
   EXPECT_EQ(doubts(measured("firm", {150, 151, 152, 153, 154}), baseline), std::vector<Doubt>{});
-  EXPECT_EQ(doubts(measured("few", {150, 150, 150, 150}),
-                   measured("plain_epoll", {100, 100, 100, 100})),
-            std::vector{Doubt::few_rounds});
+  EXPECT_EQ(
+      doubts(measured("few", {150, 150, 150, 150}), measured("plain_epoll", {100, 100, 100, 100})),
+      std::vector{Doubt::few_rounds});
   EXPECT_EQ(doubts(measured("wide", {150, 150, 160, 170, 170}), baseline),
             std::vector{Doubt::wide_pairs});
   EXPECT_EQ(doubts(measured("outside", {90, 150, 150, 150, 150}), baseline),
@@ -129,9 +129,9 @@ TEST(Comparison, TheLineUnderTheTableNamesWhoIsDoubtfulAndWhy) {
   EXPECT_EQ(comparison_text(firm).find('?'), std::string::npos) << comparison_text(firm);
   const Comparison wide{.scenario = scenarios().front(),
                         .servers = {baseline, measured("wide", {150, 150, 160, 170, 170})}};
-  EXPECT_NE(comparison_text(wide).find(
-                "? not resolved, measure again: pairs wider than 10 % (wide)\n"),
-            std::string::npos)
+  EXPECT_NE(
+      comparison_text(wide).find("? not resolved, measure again: pairs wider than 10 % (wide)\n"),
+      std::string::npos)
       << comparison_text(wide);
   const auto ratio = comparison_json(wide)["servers"][1]["ratio_to_plain_epoll"];
   EXPECT_EQ(ratio["unresolved"], true);
