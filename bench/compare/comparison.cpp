@@ -40,18 +40,19 @@ std::string ratio_text(const Summary& summary) {
 constexpr std::size_t kFirmRounds = 5;
 constexpr double kFirmWidth = 0.10;
 constexpr double kFirmShare = 0.5;
+constexpr double kFirmShareOfTurns = 0.25;
 
 constexpr std::array kDoubts = {
     std::pair{Doubt::few_rounds, "fewer than 5 rounds"},
     std::pair{Doubt::wide_pairs, "pairs wider than 10 %"},
     std::pair{Doubt::outside, "more than 3 % outside the pairs"},
-    std::pair{Doubt::starved, "server and load together had less than half a CPU"}};
+    std::pair{Doubt::starved, "server and load both had to wait for a CPU"}};
 
 bool has(const std::vector<Doubt>& doubts, Doubt doubt) {
   return std::ranges::find(doubts, doubt) != doubts.end();
 }
 
-std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds) {
+std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds, std::size_t connections) {
   if (!summary.ratio) return {};
   const Ratio& ratio = *summary.ratio;
   std::vector<Doubt> doubts;
@@ -60,7 +61,8 @@ std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds) {
     doubts.push_back(Doubt::wide_pairs);
   }
   if (ratio.disturbed()) doubts.push_back(Doubt::outside);
-  if (summary.server_cpu_share + summary.load_cpu_share < kFirmShare) {
+  const double share = connections == 1 ? kFirmShareOfTurns : kFirmShare;
+  if (summary.server_cpu_share < share && summary.load_cpu_share < share) {
     doubts.push_back(Doubt::starved);
   }
   return doubts;
@@ -124,7 +126,8 @@ ordered_json server_json(const Measured& server, const Summary& summary) {
 
 }  // namespace
 
-Summary summarise(const Measured& server, const Measured& baseline, LoadKind kind) {
+Summary summarise(const Measured& server, const Measured& baseline, const Scenario& scenario) {
+  const LoadKind kind = scenario.kind;
   const std::vector<double> values = costs(server, kind);
   Summary summary{.cpu_us_per_operation_p10 = percentile(values, kCalm),
                   .cpu_us_per_operation_median = percentile(values, 0.5)};
@@ -136,7 +139,7 @@ Summary summarise(const Measured& server, const Measured& baseline, LoadKind kin
       server, [](const Slice& slice) { return seconds(slice.server_cpu) / seconds(slice.wall); });
   summary.load_cpu_share = median_of(
       server, [](const Slice& slice) { return seconds(slice.load_cpu) / seconds(slice.wall); });
-  summary.doubts = doubts_of(summary, server.slices.size());
+  summary.doubts = doubts_of(summary, server.slices.size(), scenario.connections);
   return summary;
 }
 
@@ -148,7 +151,7 @@ std::string comparison_text(const Comparison& comparison) {
                       "ratio", "pairs p25-p75", "op/s", "its CPU", "load CPU");
   std::vector<std::pair<std::string, Summary>> rows;
   for (const Measured& server : comparison.servers) {
-    const Summary summary = summarise(server, comparison.servers.front(), scenario.kind);
+    const Summary summary = summarise(server, comparison.servers.front(), scenario);
     rows.emplace_back(server.name, summary);
     text += fmt::format("{:<20} {:>13.3f}  {} {:>9} {:>7.0f} % {:>6.0f} %\n", server.name,
                         summary.cpu_us_per_operation_p10, ratio_text(summary),
@@ -167,7 +170,7 @@ ordered_json comparison_json(const Comparison& comparison) {
                        {"operation", comparison.scenario.operation},
                        {"servers", ordered_json::array()}};
   for (const Measured& server : comparison.servers) {
-    const Summary summary = summarise(server, comparison.servers.front(), comparison.scenario.kind);
+    const Summary summary = summarise(server, comparison.servers.front(), comparison.scenario);
     json["servers"].push_back(server_json(server, summary));
   }
   return json;

@@ -29,7 +29,8 @@ enum class Doubt : std::uint8_t {
   few_rounds,  ///< Fewer than 5.
   wide_pairs,  ///< The middle half of the pairs is wider than 10 % of their median.
   outside,     ///< Ratio::disturbed().
-  starved,     ///< Server and load together had less than half a CPU: something else ran.
+  starved,     ///< Server and load both had less than half a CPU (with one connection, where they
+               ///< take turns, a quarter): something else ran.
 };
 
 /// What the slices of one server come to.
@@ -44,7 +45,7 @@ struct Summary {
 };
 
 /// Requires: both have the same number of slices, at least one.
-Summary summarise(const Measured& server, const Measured& baseline, LoadKind kind);
+Summary summarise(const Measured& server, const Measured& baseline, const Scenario& scenario);
 
 /// A table for people.
 std::string comparison_text(const Comparison& comparison);
