@@ -40,7 +40,8 @@ ratios within one round each. "?" marks a ratio that is not resolved, and a line
 says why: fewer than 5 rounds; the middle half of the pairs is wider than 10 %; the ratio is more
 than 3 % outside it; server and load both had to wait for a CPU (both had less than half of one, or
 a quarter with one connection, where they take turns). Then the machine was disturbed: measure again
-or take more --rounds. "load CPU" near 100 % means that op/s is what the load can do; CPU per operation still counts.
+or take more --rounds. "load CPU" near 100 % means that op/s is what the
+load can do; CPU per operation still counts.
 
 Exit codes: 0 measured, every answer was right; 1 a server failed or answered wrongly, its name is
 in the message; 2 wrong command line; 6 this machine cannot run it (open files).
