@@ -168,8 +168,11 @@ std::expected<void, std::string> apply(Tuning& tuning, std::string_view item) {
     return std::unexpected(
         fmt::format("tuning: no key '{}'; expected one of: {}", name, all_names()));
   }
-  const std::string_view text =
-      equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
+  if (equals == std::string_view::npos) {
+    return std::unexpected(fmt::format("tuning: {} has no value; expected {}=, and behind it {}",
+                                       name, name, range_text(*key)));
+  }
+  const std::string_view text = item.substr(equals + 1);
   const std::optional<std::int64_t> value = parse_value(*key, text);
   if (!value) {
     return std::unexpected(

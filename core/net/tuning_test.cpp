@@ -47,7 +47,7 @@ TEST(Tuning, AValueThatIsNoNumberOrOutOfRangeIsNamedWithItsRange) {
     EXPECT_THAT(error, HasSubstr("'" + value + "'"));
     EXPECT_THAT(error, HasSubstr("1 to 65536"));
   }
-  EXPECT_THAT(error_of("max_events"), HasSubstr("max_events"));
+  EXPECT_THAT(error_of("max_events"), HasSubstr("expected max_events="));
 }
 
 TEST(Tuning, ATrailingOrDoubleCommaIsAnError) {
