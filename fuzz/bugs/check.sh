@@ -4,12 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: fuzz/bugs/check.sh [--json FILE | --apply-only] [NAME...]
+usage: fuzz/bugs/check.sh [--json FILE] [--sim SECONDS] [NAME...]
+       fuzz/bugs/check.sh --apply-only [NAME...]
 Plants fuzz/bugs/NAME.patch (default: every patch) into a temporary worktree of HEAD, builds the
 preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
   finder: test TARGET [FILTER]  the test program TARGET must fail, in a test that FILTER names
+--sim SECONDS: `skysock-sim random` (preset `sim`) must find them instead, within SECONDS each;
+without NAME, those that control_stream_fuzzer finds. The row says how short its program became.
 --apply-only: plants nothing, only says whether every patch still fits the files as they are.
 Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
 TEXT
@@ -20,13 +23,22 @@ fail() { echo "check.sh: $*" >&2; exit 2; }
 json=''
 if [ "${1-}" = --help ]; then usage; exit 0; fi
 if [ "${1-}" = --json ]; then json=${2:?--json needs a file}; shift 2; fi
+sim=''
+if [ "${1-}" = --sim ]; then
+  sim=${2:?--sim needs a number of seconds}
+  shift 2
+  [[ $sim =~ ^[1-9][0-9]*$ ]] || fail "--sim is '$sim': expected a whole number of seconds from 1"
+fi
+preset=fuzz
+if [ -n "$sim" ]; then preset=sim; fi
 apply_only=''
 if [ "${1-}" = --apply-only ]; then apply_only=yes; shift; fi
 case "${1-}" in -*) usage >&2; exit 2 ;; esac
 
 bugs=$(cd "$(dirname "$0")" && pwd)
 root=$(git -C "$bugs" rev-parse --show-toplevel)
-if [ $# -eq 0 ]; then
+named=$#
+if [ "$named" -eq 0 ]; then
   for patch in "$bugs"/*.patch; do set -- "$@" "$(basename "$patch" .patch)"; done
 fi
 for name in "$@"; do
@@ -50,9 +62,9 @@ cleanup() {
 }
 trap cleanup EXIT
 git -C "$root" worktree add --quiet --detach "$tree" HEAD
-(cd "$tree" && cmake --preset fuzz >"$work/configure.log" 2>&1) || fail "$(tail -5 "$work/configure.log")"
+(cd "$tree" && cmake --preset "$preset" >"$work/configure.log" 2>&1) || fail "$(tail -5 "$work/configure.log")"
 
-build() { (cd "$tree" && cmake --build --preset fuzz --target "$@") >"$work/build.log" 2>&1; }
+build() { (cd "$tree" && cmake --build --preset "$preset" --target "$@") >"$work/build.log" 2>&1; }
 
 # Prints "found" or "not found"; leaves an explanation in $work/run.log.
 look() { # kind, what, seconds or filter
@@ -79,6 +91,17 @@ look() { # kind, what, seconds or filter
         *) fail "$(tail -5 "$work/run.log")" ;;
       esac
       ;;
+    sim)
+      build skysock-sim || fail "$(tail -20 "$work/build.log")"
+      local status=0
+      "$tree/build/sim/bin/skysock-sim" random --seed 1 --count 1000000000 --seconds "$3" \
+        >"$work/run.log" 2>&1 || status=$?
+      case "$status" in
+        0) echo 'not found' ;;
+        1) echo found ;;
+        *) fail "$(tail -5 "$work/run.log")" ;;
+      esac
+      ;;
     *) fail "unknown finder '$1'" ;;
   esac
 }
@@ -88,14 +111,21 @@ rows=''
 missed=0
 for name in "$@"; do
   read -r kind what detail < <(sed -n 's/^finder: *//p' "$bugs/$name.patch") || true
+  if [ -n "$sim" ]; then
+    [ "$named" -gt 0 ] || [ "$kind $what" = 'fuzz control_stream' ] || continue
+    kind=sim what=random detail=$sim
+  fi
   git -C "$tree" apply "$bugs/$name.patch" || fail "$name does not apply"
   date +%s%N >"$work/started"
   look "$kind" "$what" ${detail:+"$detail"} >"$work/result"
   took=$((($(date +%s%N) - $(cat "$work/started")) / 1000000))
   result=$(cat "$work/result")
   if [ "$kind" = fuzz ]; then took=$(sed -n 's/.* executions in \([0-9.]*\) s,.*/\1/p' "$work/run.log")
+  elif [ "$kind" = sim ]; then took=$(sed -n 's/.* operations each, \([0-9.]*\) s,.*/\1/p' "$work/run.log")
   else took=$(awk "BEGIN { printf \"%.1f\", $took / 1000 }"); fi
   evidence=$(grep -aoE "$evidence_pattern" "$work/run.log" 2>/dev/null | head -1 || true)
+  shrunk=$(grep -aoE 'from [0-9]+ operations to [0-9]+' "$work/run.log" 2>/dev/null | head -1 || true)
+  evidence="$evidence${shrunk:+; $shrunk}"
   printf '%-42s %-9s %6s s  %s %s  %s\n' "$name" "$result" "$took" "$kind" "$what" "$evidence"
   [ "$result" = found ] || missed=1
   rows="$rows${rows:+,}{\"bug\":\"$name\",\"finder\":\"$kind $what\",\"result\":\"$result\",\"seconds\":$took}"
