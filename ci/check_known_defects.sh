@@ -76,7 +76,7 @@ done < <(grep '^|' "$table")
 [ "$rows" -gt 0 ] || exit 5
 
 while IFS= read -r name; do
-  row=$(grep -oE '(^|\.)LV[0-9]+b?_' <<<"$name" | tr -d '._')
+  row=$(grep -oE '(^|\.)LV[0-9]+b?_' <<<"$name" | tr -d '._' || true)
   [ -n "${known[$row]-}" ] || miss "$name" "$row is no row of $table"
 done < <(printf '%s\n' "${!listed[@]}" | grep -E '\.LV[0-9]+b?_'; find fuzz/bugs -name 'LV*.patch' -printf '%f\n')
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <new>
 #include <span>
@@ -81,7 +82,7 @@ class EpollPoller {
       if (!changed) return changed;
       registration.interest = interest;
     } else if (rewatched) {
-      watch_changed(socket.id, watch);
+      watch_changed(socket, watch);
     }
     return {};
   }
@@ -94,8 +95,8 @@ class EpollPoller {
   }
 
   /// A limit stopped the reading or accepting: with edges, the rest is not told again.
-  void unread_left(SocketId id, std::uint32_t events = kEverything) {
-    if (edges_) look_again(id, events);
+  void unread_left(const PolledSocket& socket, std::uint32_t events = kEverything) {
+    if (edges_) look_again(socket, events);
   }
 
   [[nodiscard]] std::uint32_t first_read_size() const { return buffers_.first_size(); }
@@ -110,7 +111,10 @@ class EpollPoller {
       ready_.push_back(
           {.id = static_cast<SocketId>(events_[at].data.u64), .events = events_[at].events});
     }
-    ready_.insert(ready_.end(), again_.begin(), again_.end());
+    for (const Again& one : again_) {
+      one.registration->again = false;
+      ready_.push_back(one.ready);
+    }
     again_.clear();
     return ready_;
   }
@@ -147,6 +151,12 @@ class EpollPoller {
   }
 
  private:
+  /// A socket to report without being told. Its registration lies where it is for good.
+  struct Again {
+    Ready ready;
+    Registration* registration;
+  };
+
   /// What a socket that is looked at again may have: an end that was told before is not told again.
   static constexpr std::uint32_t kEverything = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
   /// The largest datagram, and then some.
@@ -168,9 +178,16 @@ class EpollPoller {
     return static_cast<std::uint64_t>(socket.id);
   }
 
-  /// The next wait() does not wait and reports `id` as ready.
-  void look_again(SocketId id, std::uint32_t events = kEverything) {
-    again_.push_back({.id = id, .events = events});
+  /// The next wait() does not wait and reports the socket as ready, once.
+  void look_again(const PolledSocket& socket, std::uint32_t events = kEverything) {
+    Registration& registration = socket.registration;
+    if (registration.again) {
+      const auto same_id = [&](const Again& one) { return one.ready.id == socket.id; };
+      std::ranges::find_if(again_, same_id)->ready.events |= events;
+      return;
+    }
+    registration.again = true;
+    again_.push_back({.ready = {.id = socket.id, .events = events}, .registration = &registration});
   }
 
   Result<void> add(const PolledSocket& socket, std::uint32_t interest, bool output) {
@@ -192,7 +209,7 @@ class EpollPoller {
   void watch_file(const PolledSocket& socket, bool output) {
     const Registration& registration = socket.registration;
     const bool reads = registration.watch == Watch::read && !registration.write_only;
-    if (reads || output) look_again(socket.id);
+    if (reads || output) look_again(socket);
   }
 
   /// The epoll(7) mask for a watch. 0: only hang-ups, which need no mask.
@@ -228,9 +245,9 @@ class EpollPoller {
     return edges_ && before != now && (now == Watch::held || now == Watch::hang_up);
   }
   /// With edges, what came before the watch began to read is not told again.
-  void watch_changed(SocketId id, Watch now) {
+  void watch_changed(const PolledSocket& socket, Watch now) {
     const bool reads = now == Watch::read || now == Watch::accept || now == Watch::datagram;
-    if (edges_ && reads) look_again(id);
+    if (edges_ && reads) look_again(socket);
   }
   static std::uint32_t edge_mask(Watch watch, bool output) {
     switch (watch) {
@@ -296,7 +313,7 @@ class EpollPoller {
       }
       // ECONNABORTED, EINTR, EPROTO, ...: that connection is gone, the next one may be fine.
     }
-    unread_left(listener.id);
+    unread_left(listener);
   }
 
   template <typename OnEvent>
@@ -323,7 +340,7 @@ class EpollPoller {
       if (!got) [[unlikely]] {
         if (is(got.error(), std::errc::interrupted)) continue;
         const bool failed = (events & (EPOLLERR | EPOLLHUP)) != 0;
-        if (cannot_be_read(socket, got.error()) && !failed) return true;
+        if (found_unreadable(socket, got.error()) && !failed) return true;
         return nothing_yet(got.error()) || on_event(IoError{got.error()});
       }
       if (*got == 0) return on_event(Eof{});
@@ -333,13 +350,13 @@ class EpollPoller {
       // A short read emptied the buffer; only an end that was announced is worth another call.
       if (*got < size && !ending && !socket.registration.always_ready) return true;
     }
-    unread_left(socket.id);
+    unread_left(socket);
     return true;
   }
 
   /// Of files and of the end of a pipe that can only be written: nobody said so, trying is how we
   /// learn.
-  static bool cannot_be_read(const PolledSocket& socket, std::error_code error) {
+  static bool found_unreadable(const PolledSocket& socket, std::error_code error) {
     if (!socket.borrowed || !is(error, std::errc::bad_file_descriptor)) return false;
     socket.registration.write_only = socket.registration.always_ready;
     return true;
@@ -364,7 +381,7 @@ class EpollPoller {
       if (!nothing_yet(got.error())) return on_event(IoError{got.error()});
       return complete_hang_up(events, socket.fd, on_event);
     }
-    unread_left(socket.id, events);
+    unread_left(socket, events);
     return false;  // It cannot be written to any more.
   }
 
@@ -390,7 +407,7 @@ class EpollPoller {
       const bool go_on = got ? on_event(with_source(*got)) : on_event(DatagramError{got.error()});
       if (!go_on) return false;
     }
-    unread_left(socket.id);
+    unread_left(socket);
     return true;
   }
 
@@ -412,7 +429,7 @@ class EpollPoller {
   std::size_t bytes_per_event_;
   std::vector<epoll_event> events_;
   std::vector<Ready> ready_;
-  std::vector<Ready> again_;
+  std::vector<Again> again_;
   ReadBuffers buffers_;
   Block datagram_;
 };

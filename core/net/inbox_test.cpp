@@ -12,7 +12,7 @@ namespace skysock {
 namespace {
 
 /// Somebody who sends as fast as the reactor reads: each packet is followed by another, until a
-/// test would never end.
+/// test would never end. On the reactor's own thread: there is always room for the next one.
 template <Syscalls Sys>
 class Flood {
  public:
@@ -99,6 +99,46 @@ TYPED_TEST(InboxOn, ServicesThatEndTogetherLeaveNothing) {
     EXPECT_EQ(world.server->state(ids[at]), ended ? State::free : State::udp) << at;
   }
   EXPECT_EQ(world.server->state(listener), State::listening);
+}
+
+TEST(Inbox, TheSocketsOfAnEndedServiceAreFoundAmongManySlots) {
+  World<SimKernel> world(parse_tuning("slots=65536").value());
+  constexpr int kSlotsUsedBefore = 40'000;
+  for (int used = 0; used < kSlotsUsedBefore; ++used) {
+    world.close(world.server->udp(kOther, "127.0.0.1", 0).value(), CloseMode::abortive);
+    if (used % 100 == 0) world.server->poll(0);
+  }
+  world.settle();
+  const SocketId first = world.server->udp(kOwner, "127.0.0.1", 0).value();
+  const SocketId second = world.server->udp(kOther, "127.0.0.1", 0).value();
+  world.settle();
+  // The second service ends while the slots are looked at for the first.
+  world.server->owner_gone(kOwner);
+  world.server->poll(0);
+  EXPECT_EQ(world.server->state(first), State::udp) << "one look was enough: nothing is proved";
+  world.server->owner_gone(kOther);
+  world.settle();
+  EXPECT_EQ(world.server->state(first), State::free);
+  EXPECT_EQ(world.server->state(second), State::free);
+}
+
+/// A service that acts on each answer, on the reactor's thread, more often than one poll allows.
+TEST(Inbox, TheReactorDoesNotSleepWhileServicesHaveMoreToSay) {
+  constexpr std::size_t kAnswers = 2'000;
+  World<LinuxSys>* here = nullptr;
+  std::size_t answered = 0;
+  World<LinuxSys> world({}, [&] {
+    for (; answered < here->events.size(); ++answered) {
+      if (answered >= kAnswers) return;
+      ASSERT_TRUE(here->server->start(kOwner, 999'999).has_value());
+    }
+  });
+  here = &world;
+  ASSERT_TRUE(world.server->start(kOwner, 999'999).has_value());
+  const std::int64_t begin_ms = world.sys.now_ms();
+  while (answered < kAnswers && world.sys.now_ms() - begin_ms < 10'000) world.server->poll(5'000);
+  EXPECT_GE(answered, kAnswers);
+  EXPECT_LT(world.sys.now_ms() - begin_ms, 4'000) << "it slept";
 }
 
 /// Only a real kernel has threads.

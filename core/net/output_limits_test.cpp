@@ -56,11 +56,12 @@ TYPED_TEST(OutputLimitsOn, AReaderThatNeverReadsCostsTheLimitAndNoMore) {
 }
 
 /// What this process has of malloc() at the moment. The sanitizers keep what was freed: they know.
-std::size_t allocated_bytes() {
+std::int64_t allocated_bytes() {
 #if SKYSOCK_KEEPS_SMALL_BLOCKS
-  return mallinfo2().uordblks;
+  const struct mallinfo2 now = mallinfo2();
+  return static_cast<std::int64_t>(now.uordblks + now.hblkhd);
 #else
-  return __sanitizer_get_current_allocated_bytes();
+  return static_cast<std::int64_t>(__sanitizer_get_current_allocated_bytes());
 #endif
 }
 
@@ -70,15 +71,15 @@ TYPED_TEST(OutputLimitsOn, MessagesOfOneByteCostLittleMoreThanTheirBytes) {
     const auto pair = world.connection();
     ASSERT_TRUE(world.send(pair.id, std::string(5'000'000, 'f')));  // More than the kernel takes.
     world.settle();
-    const std::size_t before = allocated_bytes();
+    const std::int64_t before = allocated_bytes();
     std::size_t accepted = 0;
     while (accepted < 30'000 && world.send(pair.id, "x", priority)) {
       if (++accepted % 1'000 == 0) world.server->poll(0);
     }
     world.settle();
     ASSERT_EQ(accepted, 30'000U);
-    const std::size_t cost = allocated_bytes() - before;
-    EXPECT_LT(cost, 8 * accepted) << accepted << " messages wait";
+    const std::int64_t cost = allocated_bytes() - before;
+    EXPECT_LT(cost, 8 * static_cast<std::int64_t>(accepted)) << accepted << " messages wait";
   }
 }
 

@@ -53,6 +53,7 @@ class PipeChannel {
   }
 
   [[nodiscard]] std::uint64_t mark() const { return pipe_->sent.load(); }
+  /// A write(2) that failed leaves marks behind it too high: then all is read, too.
   [[nodiscard]] bool passed(std::uint64_t mark) const {
     return pipe_->reader.taken - pipe_->reader.bytes().size() >= mark || !pending();
   }

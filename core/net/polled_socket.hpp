@@ -23,6 +23,7 @@ struct Registration {
   bool known : 1 = false;         ///< The kernel knows the descriptor,
   bool always_ready : 1 = false;  ///< or cannot: a file.
   bool write_only : 1 = false;    ///< Such a one that cannot be read.
+  bool again : 1 = false;         ///< The poller will report it without being told.
   std::uint32_t interest = 0;     ///< The kernel's mask.
 };
 

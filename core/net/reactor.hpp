@@ -302,7 +302,12 @@ class Reactor {
   void take_inbox();
   void run_visits();
   void close_sockets_of_ended();
-  [[nodiscard]] bool has_more_to_do() const { return !local_.empty() || !ended_.empty(); }
+  /// What a limit left over: then the reactor must not sleep.
+  [[nodiscard]] bool has_more_to_do() const {
+    const bool services_wait = delivered_ && sink_.run != nullptr;
+    return services_wait || !local_.empty() || !ended_.empty() || !dirty_.empty() ||
+           !changed_.empty();
+  }
   void after_event() {
     if (delivered_ || !local_.empty()) run_services();
   }

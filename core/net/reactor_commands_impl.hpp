@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, second part: control packets and connecting.
+// Definitions of Reactor<Sys>, control packets and connecting.
 
 #include "core/net/reactor_impl.hpp"
 
@@ -248,11 +248,11 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
   if (connection.state != State::free) {
     SharedSlot& shared = shared_->slots.at(packet.id);
     const Locked locked(*sys_, shared);
-    shared.addressing.change_done();
     if (is_udp(connection.protocol)) {
       shared.address = std::make_unique<Endpoint>(packet.address.endpoint());
       shared.addressing.set_addressed();
     }
+    shared.addressing.change_done();
   }
   step(connection, Input::set_address, {.address = &packet.address});
 }

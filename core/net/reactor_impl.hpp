@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, first part: the rule machine. Included by the file that instantiates
+// Definitions of Reactor<Sys>, the rule machine. Included by the file that instantiates
 // it for a kernel, and by nothing else.
 
 #include <algorithm>
@@ -289,7 +289,7 @@ UdpAddress Reactor<Sys>::default_address(Connection& connection) {
   return shared.address ? UdpAddress::from_endpoint(*shared.address) : UdpAddress();
 }
 
-/// Only who gave the socket up can give anything back, and no more than it can have received.
+/// Only who gave the socket up can give anything back, and no more than the socket ever received.
 template <Syscalls Sys>
 void Reactor<Sys>::act_keep(Connection& connection, Details& details) {
   Extra& extra = connection.more();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, third part: completed I/O and output.
+// Definitions of Reactor<Sys>, completed I/O and output.
 
 #include "core/net/reactor_impl.hpp"
 
@@ -59,7 +59,7 @@ void Reactor<Sys>::on_io(Connection& listener, AcceptFailed&& io) {
   if (refusal == Refusal::nobody_waits) return;
   refuse_accept(listener, reason);
   if (listener.id != id || listener.state != State::listening) return;
-  if (refusal == Refusal::done) return poller_.unread_left(id);
+  if (refusal == Refusal::done) return poller_.unread_left(listener.polled());
   step(listener, Input::accept_starved);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, second part: the loop.
+// Definitions of Reactor<Sys>, the loop.
 
 #include <iterator>
 
@@ -14,7 +14,7 @@ inline constexpr std::size_t kPacketsMax = 4'096;
 /// Rounds of "services run, their commands run" before the kernel is asked again.
 inline constexpr int kLocalRoundsMax = 64;
 /// Slots looked at, for the sockets of services that ended, before events get a turn.
-inline constexpr std::size_t kSlotsPerLook = 65'536;
+inline constexpr std::size_t kSlotsPerLook = 16'384;
 }  // namespace detail
 
 template <Syscalls Sys>
@@ -192,8 +192,13 @@ std::span<const Ready> Reactor<Sys>::sleep(int timeout_ms) {
 template <Syscalls Sys>
 std::span<const Ready> Reactor<Sys>::wait(int timeout_ms) {
   std::span<const Ready> ready;
-  if (tuning_.busy_poll_us > 0) [[unlikely]]
+  if (tuning_.busy_poll_us > 0) [[unlikely]] {
+    const std::int64_t begin_ms = sys_->now_ms();
     ready = busy_poll(timeout_ms);
+    now_ms_ = sys_->now_ms();
+    const std::int64_t left_ms = timeout_ms - (now_ms_ - begin_ms);
+    if (timeout_ms > 0) timeout_ms = static_cast<int>(std::max<std::int64_t>(left_ms, 0));
+  }
   if (ready.empty()) ready = sleep(timeout_ms);
   if (!ready.empty()) counters_->wakeups.add();
   now_ms_ = sys_->now_ms();
@@ -215,7 +220,7 @@ bool Reactor<Sys>::poll(int timeout_ms) {
     if (tuning_.ctrl_every_event != 0 && channel_->pending()) run_commands();
   }
   expire_deadlines();
-  for (;;) {
+  for (int round = 0; round < detail::kLocalRoundsMax; ++round) {
     apply_changes();
     for (std::size_t at = 0; at < changed_.size(); ++at) {
       Connection& connection = find(changed_[at]);

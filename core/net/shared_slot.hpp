@@ -156,7 +156,9 @@ struct Remainder {
 };
 
 /// Whether datagrams without an address can go anywhere: the socket has a default destination, or
-/// will have one when its turn comes. Any thread reads; changes need the slot's lock.
+/// will have one when its turn comes. Any thread reads; changes need the slot's lock. Invariant: a
+/// socket that has or is to get a destination is never seen without, so a change is done only once
+/// the address is set.
 class Addressing {
  public:
   /// Cost: one load.

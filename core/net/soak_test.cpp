@@ -261,7 +261,8 @@ TEST_F(SlowName, ItsLookupDelaysNoEcho) {
   }
   std::cout << "echo p99, median of " << kRounds << ": alone " << median(alone_us)
             << " us, beside a lookup " << median(meanwhile_us) << " us\n";
-  EXPECT_LE(median(meanwhile_us), median(alone_us) * 3 / 2 + 50);
+  // A server that waited would never answer; the bound leaves room for a busy machine.
+  EXPECT_LE(median(meanwhile_us), median(alone_us) * 2 + 500);
 }
 
 TEST_F(SlowName, ItsCloseIsAnsweredAtOnceAndTheServerEndsWithoutWaiting) {

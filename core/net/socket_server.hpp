@@ -102,7 +102,8 @@ class SocketServer {
   /// Source: socket_server_udp_dial().
   Result<SocketId> udp_dial(ServiceHandle owner, const std::string& host, std::uint16_t port);
 
-  /// Sets the default destination of a datagram socket, for sends after this one. Errors:
+  /// Sets the default destination of a datagram socket, for sends after this one; those of other
+  /// threads that overlap the call may be lost, as if sent before it. Errors:
   /// bad_file_descriptor; not_a_datagram_socket as operation_not_supported;
   /// address_family_not_supported; of the resolver. Source: socket_server_udp_connect().
   Result<void> udp_connect(SocketId id, const std::string& host, std::uint16_t port);

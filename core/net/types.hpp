@@ -55,7 +55,7 @@ enum class ConnectionOption : std::uint8_t {
   receive_buffer_bytes,  ///< The kernel's buffer, SO_RCVBUF.
   connect_timeout_ms,    ///< From now until OPEN, resolving included; 0 = the kernel's.
   idle_timeout_ms,       ///< ERR and CLOSE after this long without a byte either way; 0 = never.
-  output_limit_bytes,    ///< Unsent output at most, as netstat counts it, 1 to 2^31-1.
+  output_limit_bytes,    ///< Unsent output at most, 1 to 2^31-1. A datagram counts 128 bytes more.
   output_limit_policy,   ///< LimitPolicy.
 };
 inline constexpr std::uint8_t kConnectionOptionCount =

@@ -78,7 +78,10 @@ look() { # kind, what, seconds or filter
       build "$2" || fail "$(tail -20 "$work/build.log")"
       date +%s%N >"$work/started"
       local command=("$tree/build/fuzz/bin/$2" --gtest_filter="${3-*}" --gtest_fail_fast)
-      if timeout 300 "${command[@]}" >"$work/run.log" 2>&1; then echo 'not found'; else echo found; fi
+      if timeout 300 "${command[@]}" >"$work/run.log" 2>&1; then echo 'not found'; return; fi
+      grep -qaE '\[  FAILED  \]|check failed: |Sanitizer: ' "$work/run.log" ||
+        fail "$(tail -5 "$work/run.log")"
+      echo found
       ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
