@@ -119,6 +119,9 @@ class Reactor {
     WriteQueue stream;
     DatagramQueue datagrams;
     std::uint64_t warn_at_bytes = 0;  ///< The next WARNING; 0: none since all was sent.
+
+    [[nodiscard]] std::size_t bytes() const { return stream.bytes() + datagrams.bytes(); }
+    [[nodiscard]] bool empty() const { return stream.empty() && datagrams.empty(); }
   };
 
   /// What few sockets need.
@@ -173,9 +176,7 @@ class Reactor {
               .read_size = read_size,
               .registration = registration};
     }
-    [[nodiscard]] bool queue_empty() const {
-      return !output || (output->stream.empty() && output->datagrams.empty());
-    }
+    [[nodiscard]] bool queue_empty() const { return !output || output->empty(); }
   };
 
   /// What a rule may need besides the socket.

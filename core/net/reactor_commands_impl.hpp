@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, control packets and connecting.
+// Definitions of Reactor<Sys>: control packets and connecting.
 
 #include "core/net/reactor_impl.hpp"
 

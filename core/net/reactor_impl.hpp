@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, the rule machine. Included by the file that instantiates
+// Definitions of Reactor<Sys>: the rule machine. Included by the file that instantiates
 // it for a kernel, and by nothing else.
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, completed I/O and output.
+// Definitions of Reactor<Sys>: completed I/O and output.
 
 #include "core/net/reactor_impl.hpp"
 
@@ -222,8 +222,7 @@ void Reactor<Sys>::write_failed(Connection& connection, std::error_code error) {
 template <Syscalls Sys>
 void Reactor<Sys>::drop_output(Connection& connection) {
   if (!connection.output) return;
-  const std::size_t bytes =
-      connection.output->stream.bytes() + connection.output->datagrams.bytes();
+  const std::size_t bytes = connection.output->bytes();
   connection.output.reset();
   shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
 }
@@ -328,7 +327,7 @@ void Reactor<Sys>::settle(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::warn(Connection& connection) {
   Output& output = connection.out();
-  const std::uint64_t queued = output.stream.bytes() + output.datagrams.bytes();
+  const std::uint64_t queued = output.bytes();
   if (queued < detail::kWarnBytes || queued < output.warn_at_bytes) return;
   output.warn_at_bytes =
       output.warn_at_bytes == 0 ? 2 * detail::kWarnBytes : 2 * output.warn_at_bytes;

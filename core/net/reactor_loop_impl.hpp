@@ -1,6 +1,6 @@
 #pragma once
 
-// Definitions of Reactor<Sys>, the loop.
+// Definitions of Reactor<Sys>: the loop.
 
 #include <iterator>
 
