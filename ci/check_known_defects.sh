@@ -11,25 +11,15 @@ usage() {
   printf 'exit codes: 0 all there; 1 something is missing, each named; 2 wrong usage; 5 no row was found\n'
 }
 
-case "${1-}" in
-  --help | -h) usage; exit 0 ;;
-esac
-if [ $# -lt 1 ] || [ $# -gt 2 ] || [ ! -f "$1/CTestTestfile.cmake" ]; then
-  usage >&2
-  exit 2
-fi
-build=$(cd "$1" && pwd)
-table=$(realpath "${2-$(dirname "$0")/../core/KNOWN_DEFECTS.md}")
-cd "$(dirname "$0")/.."
-[ -f "$table" ] || exit 5
+# shellcheck source=ci/named_tests.sh
+. "$(dirname "$0")/named_tests.sh"
+named_tests_arguments core/KNOWN_DEFECTS.md "$@"
 
-# "  Test #7: Suite.Name<Suite/Kernel.  # TypeParam = ...>" and "  Test #8: Cases/Suite.Name/0  # GetParam() = ..." are
-# listed as Suite.Name.
+# Listed as Suite.Name, whatever it is a case of.
 declare -A listed
 while IFS= read -r name; do
   listed[$name]=1
-done < <(ctest --test-dir "$build" -N |
-  sed -nE 's/^ *Test +#[0-9]+: //; T; s/(<| +#).*//; s,^[^./]*/,,; s,/[^/]*$,,; p')
+done < <(named_tests | sed -E 's,^[^./]*/,,; s,/[^/]*$,,')
 
 rows=0
 later=0
@@ -39,9 +29,6 @@ miss() {
   printf '%s: %s\n' "$1" "$2"
   missing=$((missing + 1))
 }
-
-# The words between backticks, one a line.
-quoted() { grep -o "\`[^\`]*\`" <<<"$1" | tr -d "\`" || true; }
 
 check_row() {
   local row=$1 tests=$2 patch=$3 name named=0

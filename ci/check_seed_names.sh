@@ -10,24 +10,15 @@ usage() {
   printf 'exit codes: 0 all there; 1 something is missing, each named; 2 wrong usage; 5 no row was found\n'
 }
 
-case "${1-}" in
-  --help | -h) usage; exit 0 ;;
-esac
-if [ $# -lt 1 ] || [ $# -gt 2 ] || [ ! -f "$1/CTestTestfile.cmake" ]; then
-  usage >&2
-  exit 2
-fi
-build=$(cd "$1" && pwd)
-cd "$(dirname "$0")/.."
-table=${2-core/SEED_NAMES.md}
-[ -f "$table" ] || exit 5
+# shellcheck source=ci/named_tests.sh
+. "$(dirname "$0")/named_tests.sh"
+named_tests_arguments core/SEED_NAMES.md "$@"
 
-# "  Test #7: Suite.Name<Suite/Kernel.  # TypeParam = ...>" and "  Test #8: Cases/Suite.Name/0  # GetParam() = ..." are
-# listed as Suite.Name and Cases/Suite.Name.
+# Listed as Suite.Name/0 and as Suite.Name.
 declare -A listed
 while IFS= read -r name; do
   listed[$name]=1
-done < <(ctest --test-dir "$build" -N | sed -nE 's/^ *Test +#[0-9]+: //; T; s/(<| +#).*//; p; s,/[^/]*$,,p')
+done < <(named_tests | sed -nE 'p; s,/[^/]*$,,p')
 
 rows=0
 later=0
@@ -36,9 +27,6 @@ miss() {
   printf '%s: %s: %s\n' "$table" "$1" "$2"
   missing=$((missing + 1))
 }
-
-# The words between backticks, one a line.
-quoted() { grep -o "\`[^\`]*\`" <<<"$1" | tr -d "\`" || true; }
 
 check_row() {
   local seed=$1 ours=$2 file=$3 tests=$4 name part
