@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -50,10 +51,14 @@ class RawEpoll {
   std::thread thread_;
 };
 
-/// A blocking connection whose receive buffer is as small as the kernel allows; waits 10 s at most.
+/// A blocking connection with a small receive buffer; waits 10 s at most. Its segments are smaller
+/// than the buffer: when not even one fits, a busy machine's kernel sends one at a time, 200 ms
+/// apart, for the rest of the connection.
 Fd connect_narrow(std::uint16_t port) {
   Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int small = 1;
+  const int segment = 1'024;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+  const int small = 8'192;
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   const timeval limit{.tv_sec = 10, .tv_usec = 0};
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -98,7 +103,7 @@ TEST(RawEpoll, ServesShortConnections) {
 TEST(RawEpoll, APartialWriteIsFinishedAndFollowedByTheEnd) {
   constexpr std::size_t kBytes = 1 << 20;
   const load::MessageKey key{.seed = 5};
-  const RawEpoll server(ServerMode::echo, 1);
+  const RawEpoll server(ServerMode::echo, 8'192);
   const Fd client = connect_narrow(server.port());
   std::thread writer([&] {
     std::vector<std::byte> sent(kBytes);
