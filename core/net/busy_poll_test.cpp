@@ -67,6 +67,16 @@ TYPED_TEST(BusyPollOn, ItDoesNotAskPastATimeLimit) {
   EXPECT_LT(world.sys.now_us() - begin_us, 500'000);
 }
 
+/// The caller asked for so long: asking is a part of that. Only simulated time is exact.
+TEST(BusyPoll, AskingShortensTheSleepBehindIt) {
+  World<SimKernel> world(busy(20'000));
+  const std::int64_t begin_ms = world.sys.now_ms();
+  world.server->poll(30);
+  EXPECT_EQ(world.server->counts().busy_polls_in_vain, 1U);
+  EXPECT_GE(world.sys.now_ms() - begin_ms, 29);
+  EXPECT_LE(world.sys.now_ms() - begin_ms, 31);
+}
+
 TEST(BusyPoll, ACommandOfAnotherThreadEndsIt) {
   World<LinuxSys> world(busy(1'000'000));
   const SocketId id = world.listener();

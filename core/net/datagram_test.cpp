@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "core/net/shared_slot.hpp"
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
 
@@ -305,6 +309,57 @@ TYPED_TEST(DatagramsOn, ATakenPortIsAnErrorInTheCallerAndLeavesNothing) {
 
 /// A service that runs on the reactor's thread sends past the channel, where the dial of another
 /// thread still waits.
+/// Who sends meanwhile must never be told that the socket has no destination.
+TEST(Datagrams, AnAddressChangeIsNeverSeenAsNoDestination) {
+  Addressing addressing;
+  EXPECT_FALSE(addressing.has_destination());
+  addressing.change_posted();  // The first one, before there is any.
+  EXPECT_TRUE(addressing.has_destination());
+  addressing.change_posted();
+  addressing.set_addressed();
+  addressing.change_done();
+  EXPECT_TRUE(addressing.has_destination());
+  EXPECT_TRUE(addressing.changes()) << "one is still on its way";
+  addressing.change_done();
+  EXPECT_TRUE(addressing.has_destination());
+  EXPECT_FALSE(addressing.changes());
+  addressing.change_done();  // Of a packet that nobody announced.
+  EXPECT_TRUE(addressing.has_destination());
+  EXPECT_FALSE(addressing.changes());
+  addressing.change_posted();
+  EXPECT_TRUE(addressing.has_destination());
+  addressing.reset();
+  EXPECT_FALSE(addressing.has_destination());
+}
+
+/// Only a real kernel has threads.
+TEST(Datagrams, EverySendDuringAddressChangesIsAccepted) {
+  World<LinuxSys> world;
+  RawPeer<LinuxSys> first(world, "127.0.0.1");
+  RawPeer<LinuxSys> second(world, "127.0.0.1");
+  const SocketId id = world.server->udp_dial(kOwner, "127.0.0.1", first.port).value();
+  world.settle();
+  std::atomic<bool> stop = false;   // For who sends,
+  std::atomic<bool> quiet = false;  // then for who carries it out.
+  std::size_t refused = 0;
+  // A full channel waits for the reactor: it runs beside those who send.
+  std::jthread reactor([&] {
+    while (!quiet.load()) world.server->poll(1);
+  });
+  std::jthread sender([&] {
+    while (!stop.load()) refused += world.send(id, "x") ? 0 : 1;
+  });
+  for (int change = 0; change < 1'000; ++change) {
+    const std::uint16_t port = change % 2 == 0 ? second.port : first.port;
+    EXPECT_TRUE(world.server->udp_connect(id, "127.0.0.1", port).has_value());
+  }
+  stop = true;
+  sender.join();
+  quiet = true;
+  reactor.join();
+  EXPECT_EQ(refused, 0U);
+}
+
 TEST(Datagrams, ASendThatOvertakesItsDialIsNotLost) {
   World<SimKernel>* inside = nullptr;
   SocketId id = 0;

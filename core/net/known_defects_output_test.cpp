@@ -198,6 +198,26 @@ TYPED_TEST(KnownOutputDefectsOn, LV26_AHeldSocketThatIsResetIsReadNoFaster) {
   EXPECT_EQ(story.substr(story.find_last_of('D') + 1), "EC") << story;
 }
 
+/// With edges, a socket that a limit stopped is looked at again; that the kernel tells of it, too,
+/// must not add one more look each time.
+TEST(KnownOutputDefects, LV26_AFloodOfEdgesEarnsNoMoreTurns) {
+  World<SimKernel> world(
+      parse_tuning("poller=epoll_et,reads_per_event=1,first_read_bytes=64,read_buffer_bytes=64")
+          .value());
+  const auto pair = world.connection();
+  const auto datas = [&] { return world.count(EventKind::data, pair.id); };
+  constexpr std::size_t kLooksMax = 2;  // What the kernel tells, and what is looked at again.
+  for (int round = 0; round < 50; ++round) {
+    const std::string more(64 * 4, 'x');
+    const iovec part{.iov_base = const_cast<char*>(more.data()), .iov_len = more.size()};
+    ASSERT_TRUE(world.sys.send(pair.peer, std::span(&part, 1)).has_value());
+    const std::size_t before = datas();
+    world.server->poll(0);
+    ASSERT_LE(datas() - before, kLooksMax) << "in round " << round;
+  }
+  EXPECT_GE(datas(), 50U);
+}
+
 /// A command that arrives between two events of a batch is carried out between them.
 TEST(KnownOutputDefects, LV26_CommandsAreLookedAtBetweenEvents) {
   for (const bool between : {true, false}) {
