@@ -214,7 +214,7 @@ TYPED_TEST(HandoverOn, NothingIsGivenBackByOthersOrThatWasNeverReceived) {
   const auto pair = world.connection();
   this->receive(pair, "12345");
   this->hand_over(pair.id);
-  this->give_back(pair.id, "forged", kOther);
+  this->give_back(pair.id, "false", kOther);
   this->give_back(pair.id, "123456");
   this->give_back(pair.id, "34");
   this->give_back(pair.id, "more");
