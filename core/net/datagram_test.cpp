@@ -4,9 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <thread>
-
 #include "core/net/shared_slot.hpp"
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
@@ -330,37 +327,6 @@ TEST(Datagrams, AnAddressChangeIsNeverSeenAsNoDestination) {
   EXPECT_TRUE(addressing.has_destination());
   addressing.reset();
   EXPECT_FALSE(addressing.has_destination());
-}
-
-/// Only a real kernel has threads.
-TEST(Datagrams, EverySendDuringAddressChangesIsAccepted) {
-  World<LinuxSys> world;
-  RawPeer<LinuxSys> first(world, "127.0.0.1");
-  RawPeer<LinuxSys> second(world, "127.0.0.1");
-  const SocketId id = world.server->udp_dial(kOwner, "127.0.0.1", first.port).value();
-  world.settle();
-  std::atomic<bool> stop = false;   // For who sends,
-  std::atomic<bool> quiet = false;  // then for who carries it out.
-  std::size_t refused = 0;
-  // A full channel waits for the reactor: it runs beside those who send.
-  std::atomic<int> polls = 0;
-  std::jthread reactor([&] {
-    for (; !quiet.load(); ++polls) world.server->poll(1);
-  });
-  std::jthread sender([&] {
-    while (!stop.load()) refused += world.send(id, "x") ? 0 : 1;
-  });
-  for (int change = 0; change < 60; ++change) {
-    const std::uint16_t port = change % 2 == 0 ? second.port : first.port;
-    EXPECT_TRUE(world.server->udp_connect(id, "127.0.0.1", port).has_value());
-    // One change at a time: another that is on its way would hide the moment looked for.
-    for (const int before = polls; polls < before + 2;) std::this_thread::yield();
-  }
-  stop = true;
-  sender.join();
-  quiet = true;
-  reactor.join();
-  EXPECT_EQ(refused, 0U);
 }
 
 TEST(Datagrams, ASendThatOvertakesItsDialIsNotLost) {
