@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "bench/peers/raw_epoll.hpp"
+#include "bench/peers/listener.hpp"
 #include "bench/server_process.hpp"
 
 namespace skysock::bench {

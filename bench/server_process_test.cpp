@@ -7,7 +7,7 @@
 #include <sched.h>
 
 #include "bench/load/echo_load.hpp"
-#include "bench/peers/raw_epoll.hpp"
+#include "bench/peers/listener.hpp"
 #include "bench/settings.hpp"
 
 namespace skysock::bench {

@@ -22,7 +22,7 @@ packages=(
   ccache git ca-certificates pkg-config
   # libraries
   libfmt-dev libcli11-dev nlohmann-json3-dev libsqlitecpp-dev libsqlite3-dev libboost-dev libbenchmark-dev
-  libgtest-dev libgmock-dev liblua5.4-dev libjs-chart.js
+  libgtest-dev libgmock-dev liblua5.4-dev liburing-dev libjs-chart.js
   # used by tests and scripts
   lua5.4 socat shellcheck sqlite3 jq strace util-linux procps
 )

@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "bench/peers/raw_epoll.hpp"
+#include "bench/peers/listener.hpp"
 #include "bench/settings.hpp"
 #include "core/net/tuning.hpp"
 
