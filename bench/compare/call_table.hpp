@@ -12,9 +12,6 @@
 
 namespace skysock::bench::compare {
 
-/// The server that the budgets are for: skysock whose reactor thread runs the services itself.
-inline constexpr const char* kBudgetServer = "skysock_workers0";
-
 /// System calls of several servers in one scenario.
 struct CallTable {
   Scenario scenario;
@@ -22,13 +19,17 @@ struct CallTable {
   std::vector<std::pair<std::string, CallCounts>> servers;
 };
 
-/// Calls per operation that a server may make in a scenario, if it has a budget.
-std::optional<double> budget_of(const std::string& scenario);
+/// Calls per operation that `server` may make in a scenario, if it has a budget there. Only skysock
+/// whose reactor thread runs the services itself has one.
+std::optional<double> budget_of(const std::string& server, const std::string& scenario);
+
+/// Whether `server` has a budget in any scenario.
+bool has_budget(const std::string& server);
 
 double calls_per_operation(const CallCounts& counts, std::uint64_t operations);
 
-/// Whether kBudgetServer is in the table and above the scenario's budget.
-bool is_over_budget(const CallTable& table);
+/// The servers of the table that are above their budgets.
+std::vector<std::string> over_budget(const CallTable& table);
 
 /// A table for people: a row per call, a column per server.
 std::string call_text(const CallTable& table);

@@ -36,7 +36,8 @@ Procedure: all servers run on one CPU, the load on another. Each is started once
 keeps its connections; all but one are stopped (SIGSTOP). In every round each has one slice, in an
 order shuffled from --seed; every answer is checked. The figure is the 10th percentile over rounds
 of the server's CPU time per operation; the ratio is that divided by plain_epoll's. "pairs" are the
-ratios within one round each. "?" marks a ratio that is not resolved, and a line under the table
+ratios within one round each. Below the servers: skysock_uring divided by plain_uring and by
+skysock_workers0. "?" marks a ratio that is not resolved, and a line under the table
 says why: fewer than 5 rounds; the middle half of the pairs is wider than 10 %; the ratio is more
 than 3 % outside it; server and load both had to wait for a CPU (both had less than half of one, or
 a quarter with one connection, where they take turns). Then the machine was disturbed: measure again
@@ -44,7 +45,7 @@ or take more --rounds. "load CPU" near 100 % means that op/s is what the
 load can do; CPU per operation still counts.
 
 Exit codes: 0 measured, every answer was right; 1 a server failed or answered wrongly, its name is
-in the message; 2 wrong command line; 6 this machine cannot run it (open files).
+in the message; 2 wrong command line; 6 this machine cannot run it (open files, io_uring).
 
 Example: skysock-bench --compare-peers --scenario echo_64x64B,accept_echo1_close --json peers.json
 )";
@@ -135,6 +136,7 @@ int run(const CompareOptions& options) {
   }
   if (auto room = allow_connections(connections); !room) return complain(kCannotRun, room.error());
   nlohmann::ordered_json record = new_record("compare_peers");
+  record["left_out"] = left_out_json(options);
   record["seed"] = options.seed;
   record["rounds"] = options.rounds;
   record["slice_s"] = options.slice_s;

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "bench/compare/peers.hpp"
+
 namespace skysock::bench::compare {
 namespace {
 
@@ -28,6 +30,26 @@ std::vector<double> costs(const Measured& server, LoadKind kind) {
   values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(cpu_us_per_operation(slice, kind));
   return values;
+}
+
+/// Two servers, neither of which is the baseline.
+struct Against {
+  const Measured& server;
+  const Measured& other;
+};
+
+std::vector<Against> against_of(const Comparison& comparison) {
+  constexpr std::array kAgainst = {std::pair{kSkysockUring, kPlainUring},
+                                   std::pair{kSkysockUring, kWorkers0}};
+  std::vector<Against> found;
+  if (comparison.scenario.kind == LoadKind::idle) return found;
+  const auto& servers = comparison.servers;
+  for (const auto& [name, other_name] : kAgainst) {
+    const auto server = std::ranges::find(servers, name, &Measured::name);
+    const auto other = std::ranges::find(servers, other_name, &Measured::name);
+    if (server != servers.end() && other != servers.end()) found.push_back({*server, *other});
+  }
+  return found;
 }
 
 std::string ratio_text(const Summary& summary) {
@@ -160,6 +182,11 @@ std::string comparison_text(const Comparison& comparison) {
                             : fmt::format("{:.0f}", summary.operations_per_second),
                         100 * summary.server_cpu_share, 100 * summary.load_cpu_share);
   }
+  for (const Against& pair : against_of(comparison)) {
+    const std::string name = fmt::format("{} to {}", pair.server.name, pair.other.name);
+    rows.emplace_back(name, summarise(pair.server, pair.other, scenario));
+    text += fmt::format("{:<34}  {}\n", name, ratio_text(rows.back().second));
+  }
   return text + doubts_text(rows);
 }
 
@@ -168,10 +195,16 @@ ordered_json comparison_json(const Comparison& comparison) {
                        {"connections", comparison.scenario.connections},
                        {"message_bytes", comparison.scenario.bytes},
                        {"operation", comparison.scenario.operation},
-                       {"servers", ordered_json::array()}};
+                       {"servers", ordered_json::array()},
+                       {"ratios", ordered_json::array()}};
   for (const Measured& server : comparison.servers) {
     const Summary summary = summarise(server, comparison.servers.front(), comparison.scenario);
     json["servers"].push_back(server_json(server, summary));
+  }
+  for (const Against& pair : against_of(comparison)) {
+    ordered_json ratio = ratio_json(summarise(pair.server, pair.other, comparison.scenario));
+    ratio.update({{"server", pair.server.name}, {"to", pair.other.name}});
+    json["ratios"].push_back(std::move(ratio));
   }
   return json;
 }

@@ -36,7 +36,7 @@ number. Then one more message passes on each: all were really held. skysock touc
 of slots when it starts, so that a connection costs what it needs beyond its slot.
 
 Exit codes: 0 measured; 1 a server failed or answered wrongly, its name is in the message; 2 wrong
-command line; 6 this machine cannot run it (open files).
+command line; 6 this machine cannot run it (open files, io_uring).
 
 Example: skysock-bench --memory --connections 10000 --json memory.json
 )";
@@ -114,6 +114,7 @@ int memory_command(int argc, char** argv) {
   const auto room = allow_connections(std::ranges::max(options.connections));
   if (!room) return complain(kCannotRun, room.error());
   nlohmann::ordered_json record = new_record("memory");
+  record["left_out"] = left_out_json(options);
   record["tables"] = nlohmann::ordered_json::array();
   auto done = measure_all(options, record);
   if (done) done = write_record(record, options.json);

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace skysock::bench::compare {
 namespace {
@@ -40,10 +41,12 @@ load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
 }  // namespace
 
 const char* const kServerHelp =
-    "Servers: plain_epoll (raw_epoll_server, the baseline), skysock_workers0 and skysock_workers1\n"
-    "(skysock --native echo) and skysock_lua (skysock with lua/examples/echo.lua),\n"
-    "from the folder of this program; more with --server and --peer. Each is a process of its "
-    "own.\n"
+    "Servers: plain_epoll (raw_epoll_server, the baseline), plain_uring (raw_uring_server),\n"
+    "skysock_workers0, skysock_uring (poller=io_uring, without a worker, too) and "
+    "skysock_workers1\n"
+    "(all skysock --native echo) and skysock_lua (skysock with lua/examples/echo.lua), from the\n"
+    "folder of this program; more with --server and --peer. One that this kernel or this build\n"
+    "cannot run is left out, and a line says so. Each is a process of its own.\n"
     "CPU time is that of this one process, with all its threads, not of its children.\n";
 
 void add_output_options(CLI::App& app, Options& options) {
@@ -55,6 +58,7 @@ void add_output_options(CLI::App& app, Options& options) {
 }
 
 void add_common_options(CLI::App& app, Options& options) {
+  options.starts_servers = true;
   options.source_dir = SKYSOCK_SOURCE_DIR;
   app.add_option("--server", options.server_texts,
                  "one more server, that prints 'listening on HOST:PORT'; repeatable")
@@ -75,6 +79,25 @@ int complain(ExitCode code, const std::string& problem) {
   return code;
 }
 
+namespace {
+
+/// Fills `peers` and `left_out`; the exit code when there is nothing to measure, else -1.
+int choose_servers(Options& options) {
+  auto peers = peers_of(options);
+  if (!peers) return complain(kUsage, peers.error());
+  options.peers = std::move(*peers);
+  options.left_out = take_unable(options.peers);
+  for (const Peer& peer : options.left_out) {
+    fmt::print(stderr, "skysock-bench: {} is left out: {}\n", peer.name, peer.unable);
+  }
+  if (!options.left_out.empty() && options.peers.size() == 1) {
+    return complain(kCannotRun, fmt::format("--only '{}': none of them can run", options.only));
+  }
+  return -1;
+}
+
+}  // namespace
+
 int parse(CLI::App& app, Options& options, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -87,15 +110,23 @@ int parse(CLI::App& app, Options& options, int argc, char** argv) {
   auto placement = place(options.placement_name);
   if (!placement) return complain(kUsage, placement.error());
   options.placement = *placement;
-  auto peers = peers_of(options);
-  if (!peers) return complain(kUsage, peers.error());
-  options.peers = std::move(*peers);
+  if (options.starts_servers) {
+    if (const int code = choose_servers(options); code >= 0) return code;
+  }
   settings() = {
       .placement = options.placement, .programs = own_folder(), .source_dir = options.source_dir};
   if (const auto pinned = pin_load(options.placement); !pinned) {
     return complain(kCannotRun, pinned.error());
   }
   return -1;
+}
+
+nlohmann::ordered_json left_out_json(const Options& options) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const Peer& peer : options.left_out) {
+    json.push_back({{"name", peer.name}, {"because", peer.unable}});
+  }
+  return json;
 }
 
 load::Outcome<void> allow_connections(std::size_t connections) {

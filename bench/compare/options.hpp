@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ enum ExitCode : std::uint8_t {
   kFailed = 1,  ///< A server failed or answered wrongly, or a file could not be written.
   kUsage = 2,
   kOverBudget = 3,  ///< A count is above its budget and --gate was given.
-  kCannotRun = 6,   ///< This machine lacks something: descriptors, or the right to trace.
+  kCannotRun = 6,   ///< This machine lacks something: descriptors, io_uring, the right to trace.
 };
 
 /// What all commands let the user choose, first as words, then checked.
@@ -31,7 +32,9 @@ struct Options {
   std::string placement_name = "cross-cpu";
   std::string source_dir;  ///< Default: where this program was built.
 
+  bool starts_servers = false;
   std::vector<Peer> peers;
+  std::vector<Peer> left_out;  ///< Chosen, but they cannot run here.
   Placement placement;
 };
 
@@ -41,11 +44,15 @@ void add_output_options(CLI::App& app, Options& options);
 void add_common_options(CLI::App& app, Options& options);
 
 /// Parses; returns the exit code when the command should end now, else -1. After -1 the checked
-/// part of `options` is filled, the calling thread is on the load's CPU, and settings() are final.
+/// part of `options` is filled, the calling thread is on the load's CPU, and settings() are final;
+/// of each server that cannot run here a line has said why.
 int parse(CLI::App& app, Options& options, int argc, char** argv);
 
 /// Says what is wrong and returns `code`.
 int complain(ExitCode code, const std::string& problem);
+
+/// The servers left out, with the reasons.
+nlohmann::ordered_json left_out_json(const Options& options);
 
 /// Raises the limit of open files as far as it goes. Error: fewer than `connections` and what a
 /// server needs beside them.

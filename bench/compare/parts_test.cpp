@@ -62,6 +62,16 @@ TEST(Peers, TheBaselineIsAlwaysFirst) {
   EXPECT_THAT(choose_peers(default_peers("."), "moon").error(), HasSubstr("--only 'moon'"));
 }
 
+TEST(Peers, WhatCannotRunIsTakenOutAndTheOrderStays) {
+  std::vector<Peer> peers = {{.name = "a"}, {.name = "b", .unable = "no"}, {.name = "c"}};
+  const std::vector<Peer> taken = take_unable(peers);
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken[0].name, "b");
+  EXPECT_EQ(taken[0].unable, "no");
+  ASSERT_EQ(peers.size(), 2U);
+  EXPECT_EQ(peers[0].name + peers[1].name, "ac");
+}
+
 TEST(Peers, OneNameForTwoServersIsRefused) {
   auto peers = default_peers(".");
   peers.push_back({.name = kBaseline});
@@ -85,25 +95,40 @@ TEST(Strace, AnUnknownLineIsQuoted) {
 CallTable table_of(const std::string& scenario, std::uint64_t calls) {
   return {.scenario = choose_scenarios(scenario)->front(),
           .operations = 100,
-          .servers = {{kBaseline, {{"sendto", 900}}}, {kBudgetServer, {{"sendto", calls}}}}};
+          .servers = {{kBaseline, {{"sendto", 900}}},
+                      {kWorkers0, {{"sendto", calls}}},
+                      {kSkysockUring, {{"io_uring_enter", calls}}}}};
 }
 
-TEST(CallTable, OnlyTheServerWithABudgetCanBeAboveIt) {
-  EXPECT_FALSE(is_over_budget(table_of("echo_100x64B", 260)));
-  EXPECT_TRUE(is_over_budget(table_of("echo_100x64B", 261)));
-  EXPECT_FALSE(is_over_budget(table_of("echo_1x64B", 500)));
-  EXPECT_TRUE(is_over_budget(table_of("accept_echo1_close", 1'001)));
-  EXPECT_FALSE(is_over_budget(table_of("echo_64x64B", 10'000)));  // Has no budget.
+TEST(CallTable, EachServerIsHeldAgainstItsOwnBudget) {
+  EXPECT_THAT(over_budget(table_of("echo_100x64B", 100)), ElementsAre());
+  EXPECT_THAT(over_budget(table_of("echo_100x64B", 101)), ElementsAre(kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("echo_100x64B", 260)), ElementsAre(kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("echo_100x64B", 261)), ElementsAre(kWorkers0, kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("echo_1x64B", 400)), ElementsAre());
+  EXPECT_THAT(over_budget(table_of("echo_1x64B", 401)), ElementsAre(kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("accept_echo1_close", 490)), ElementsAre());
+  EXPECT_THAT(over_budget(table_of("accept_echo1_close", 491)), ElementsAre(kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("accept_echo1_close", 1'001)),
+              ElementsAre(kWorkers0, kSkysockUring));
+  EXPECT_THAT(over_budget(table_of("echo_64x64B", 10'000)), ElementsAre());  // Has no budget.
+  EXPECT_TRUE(has_budget(kWorkers0));
+  EXPECT_FALSE(has_budget(kBaseline));
 }
 
 TEST(CallTable, TextAndJsonGiveCallsPerOperation) {
   const CallTable table = table_of("echo_100x64B", 261);
-  EXPECT_THAT(call_text(table), HasSubstr("9.000            2.610"));
-  EXPECT_THAT(call_text(table), HasSubstr("2.6, it is ABOVE"));
+  EXPECT_THAT(call_text(table), HasSubstr("9.000            2.610            2.610"));
+  EXPECT_THAT(call_text(table), HasSubstr("budget of skysock_workers0: 2.6, it is ABOVE\n"
+                                          "budget of skysock_uring: 1.0, it is ABOVE\n"));
+  EXPECT_THAT(call_text(table_of("echo_100x64B", 260)),
+              HasSubstr("budget of skysock_workers0: 2.6\n"));
   const auto json = call_json(table);
-  EXPECT_EQ(json["budget_calls_per_operation"], 2.6);
+  EXPECT_EQ(json["servers"][0]["budget_calls_per_operation"], nullptr);
+  EXPECT_EQ(json["servers"][1]["budget_calls_per_operation"], 2.6);
   EXPECT_EQ(json["servers"][1]["calls_per_operation"], 2.61);
   EXPECT_EQ(json["servers"][1]["calls"]["sendto"], 261);
+  EXPECT_EQ(json["servers"][2]["budget_calls_per_operation"], 1.0);
 }
 
 TEST(Memory, ResidentBytesAreReadFromTheirOwnLine) {

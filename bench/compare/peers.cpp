@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <set>
 #include <sstream>
 
 #include "bench/peers/listener.hpp"
+#include "bench/peers/raw_uring.hpp"
 #include "bench/settings.hpp"
 #include "core/net/tuning.hpp"
 
@@ -40,21 +42,38 @@ load::Outcome<std::uint16_t> free_port() {
 std::vector<Peer> default_peers(const std::string& source_dir) {
   const std::string folder = own_folder();
   const std::string skysock = folder + "/skysock";
-  const auto native = [&](const std::string& tuning) -> std::vector<std::string> {
-    return {skysock, "--native", "echo", "--listen", "127.0.0.1:0", "--tuning", tuning};
+  const auto native = [&](const char* name, const std::string& tuning) {
+    const auto known = parse_tuning(tuning);
+    return Peer{
+        .name = name,
+        .argv = {skysock, "--native", "echo", "--listen", "127.0.0.1:0", "--tuning", tuning},
+        .unable = known ? "" : known.error()};
   };
+  // On a thread of its own: the end of a ring interrupts the thread that used it some time later.
+  const auto uring = std::async(std::launch::async, check_uring).get();
   std::vector<Peer> peers = {
       {.name = kBaseline, .argv = {folder + "/raw_epoll_server", "127.0.0.1", "0"}},
-      {.name = "skysock_workers0", .argv = native("workers=0")},
-      {.name = "skysock_workers1", .argv = native("workers=1")},
+      {.name = kPlainUring, .argv = {folder + "/raw_uring_server", "127.0.0.1", "0"}},
+      native(kWorkers0, "workers=0"),
+      native(kSkysockUring, "workers=0,poller=io_uring"),
+      native("skysock_workers1", "workers=1"),
       {.name = "skysock_lua",
        .argv = {skysock, "--tuning", "workers=1", source_dir + "/lua/examples/echo.lua",
                 "127.0.0.1", "0"}},
   };
-  // The reactor thread runs the services itself, where the runtime can do that.
-  if (!parse_tuning("workers=0"))
-    std::erase_if(peers, [](const Peer& peer) { return peer.name == "skysock_workers0"; });
+  for (Peer& peer : peers) {
+    const bool needs_uring = peer.name == kPlainUring || peer.name == kSkysockUring;
+    if (needs_uring && !uring) peer.unable = uring.error();
+  }
   return peers;
+}
+
+std::vector<Peer> take_unable(std::vector<Peer>& peers) {
+  const auto is_unable = [](const Peer& peer) { return !peer.unable.empty(); };
+  std::vector<Peer> taken;
+  std::ranges::copy_if(peers, std::back_inserter(taken), is_unable);
+  std::erase_if(peers, is_unable);
+  return taken;
 }
 
 load::Outcome<Peer> parse_server(const std::string& text) {

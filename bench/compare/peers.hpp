@@ -17,13 +17,19 @@ struct Peer {
   std::uint16_t port =
       0;             ///< Given to a foreign program by "{port}"; 0: the program prints its own.
   bool ours = true;  ///< Its end is checked too: exit 0 after SIGTERM.
+  std::string unable = {};  ///< Why it cannot run here; "" when it can.
 };
 
 /// The name of the server that all others are divided by; always the first of a comparison.
 inline constexpr const char* kBaseline = "plain_epoll";
 
-/// plain_epoll, skysock without and with a worker thread, skysock with a Lua service. They are
-/// found beside this program. `source_dir`: of lua/examples/echo.lua.
+inline constexpr const char* kPlainUring = "plain_uring";
+inline constexpr const char* kWorkers0 = "skysock_workers0";
+inline constexpr const char* kSkysockUring = "skysock_uring";
+
+/// The plain servers on epoll and io_uring, skysock without a worker thread on either, with one,
+/// and with a Lua service. They are found beside this program. `source_dir`: of
+/// lua/examples/echo.lua.
 std::vector<Peer> default_peers(const std::string& source_dir);
 
 /// From "name=command": a program that prints "listening on HOST:PORT". The shell splits `command`.
@@ -36,6 +42,9 @@ load::Outcome<Peer> parse_peer(const std::string& text);
 
 /// The peers named in "NAME,NAME" and the baseline, in the order of `peers`; "" means all.
 load::Outcome<std::vector<Peer>> choose_peers(std::vector<Peer> peers, const std::string& names);
+
+/// Takes out of `peers` those that cannot run here, and returns them.
+std::vector<Peer> take_unable(std::vector<Peer>& peers);
 
 load::Outcome<ServerProcess> start(const Peer& peer, std::optional<int> cpu);
 

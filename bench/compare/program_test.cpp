@@ -45,6 +45,9 @@ Ended run(const std::string& words, const std::string& before = "") {
   return result;
 }
 
+/// As `before`: the program and the servers it starts see a kernel that has no io_uring.
+std::string without_io_uring() { return own_folder() + "/without_io_uring "; }
+
 constexpr const char* kTiny = "--compare-peers --placement free --rounds 3 --slice 0.01 ";
 
 std::string tiny_server(const std::string& options) {
@@ -97,6 +100,27 @@ TEST(ComparePeers, AForeignServerIsToldItsPort) {
   EXPECT_EQ(done.exit_code, 0) << done.output;
 }
 
+TEST(ComparePeers, WithoutIoUringItsServersAreLeftOutAndTheOthersAreMeasured) {
+  const Ended done = run(std::string(kTiny) + "--scenario echo_1x64B", without_io_uring());
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  constexpr const char* kWhy = "is left out: raw_uring: io_uring_setup: Function not implemented";
+  EXPECT_THAT(done.output, HasSubstr(std::string("skysock-bench: plain_uring ") + kWhy));
+  EXPECT_THAT(done.output, HasSubstr(std::string("skysock-bench: skysock_uring ") + kWhy));
+  ASSERT_EQ(done.json["left_out"].size(), 2U);
+  EXPECT_EQ(done.json["left_out"][0]["name"], "plain_uring");
+  EXPECT_THAT(done.json["left_out"][0]["because"].get<std::string>(), HasSubstr("Linux 6.1"));
+  const auto& servers = done.json["scenarios"][0]["servers"];
+  ASSERT_EQ(servers.size(), 4U);
+  for (const auto& server : servers) EXPECT_NE(server["name"], "plain_uring");
+}
+
+TEST(ComparePeers, WithoutIoUringNothingIsLeftOfItsServers) {
+  const Ended done =
+      run(std::string(kTiny) + "--scenario echo_1x64B --only plain_uring", without_io_uring());
+  EXPECT_EQ(done.exit_code, 6);
+  EXPECT_THAT(done.output, HasSubstr("--only 'plain_uring': none of them can run"));
+}
+
 TEST(ComparePeers, WrongWordsAreNamed) {
   const auto refused = [](const std::string& words, const char* text) {
     const Ended done = run("--compare-peers " + words);
@@ -131,6 +155,12 @@ TEST(Syscalls, OfThePlainServerAreThreePerMessage) {
   const auto& server = done.json["scenarios"][0]["servers"][0];
   EXPECT_NEAR(server["calls_per_operation"].get<double>(), 3.0, 0.05) << done.output;
   EXPECT_NEAR(server["calls"]["sendto"].get<double>(), 300, 1);
+}
+
+TEST(Syscalls, AGateNeedsAServerWithABudget) {
+  const Ended done = run("--syscalls --placement free --gate --only plain_epoll");
+  EXPECT_EQ(done.exit_code, 6);
+  EXPECT_THAT(done.output, HasSubstr("--gate: expected skysock_workers0 or skysock_uring"));
 }
 
 TEST(Syscalls, WithoutStraceItSaysSo) {

@@ -154,5 +154,39 @@ TEST(Comparison, TheLineUnderTheTableNamesWhoIsDoubtfulAndWhy) {
   EXPECT_EQ(comparison_json(firm)["servers"][1]["ratio_to_plain_epoll"]["unresolved"], false);
 }
 
+TEST(Comparison, SkysockOnIoUringIsAlsoSetAgainstWhatItIsMadeToMatchAndToBeat) {
+  const Comparison comparison{.scenario = scenarios().front(),
+                              .servers = {measured("plain_epoll", {150, 150, 150, 150, 150}),
+                                          measured("plain_uring", {140, 140, 140, 140, 140}),
+                                          measured("skysock_workers0", {160, 160, 176, 192, 192}),
+                                          measured("skysock_uring", {147, 147, 147, 147, 147})}};
+  const std::string text = comparison_text(comparison);
+  EXPECT_NE(text.find("\nskysock_uring to plain_uring          1.050  1.050-1.050"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nskysock_uring to skysock_workers0     0.919? 0.766-0.919"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("wider than 10 % (skysock_workers0, skysock_uring to skysock_workers0)"),
+            std::string::npos)
+      << text;
+  const auto ratios = comparison_json(comparison)["ratios"];
+  ASSERT_EQ(ratios.size(), 2U);
+  EXPECT_EQ(ratios[0]["server"], "skysock_uring");
+  EXPECT_EQ(ratios[0]["to"], "plain_uring");
+  EXPECT_DOUBLE_EQ(ratios[0]["of_p10"], 1.05);
+  EXPECT_EQ(ratios[0]["unresolved"], false);
+  EXPECT_EQ(ratios[1]["to"], "skysock_workers0");
+  EXPECT_EQ(ratios[1]["unresolved"], true);
+}
+
+TEST(Comparison, WithoutBothServersThereIsNoSecondRatio) {
+  const Comparison comparison{
+      .scenario = scenarios().front(),
+      .servers = {measured("plain_epoll", {150}), measured("skysock_uring", {150})}};
+  EXPECT_EQ(comparison_text(comparison).find(" to "), std::string::npos);
+  EXPECT_EQ(comparison_json(comparison)["ratios"].size(), 0U);
+}
+
 }  // namespace
 }  // namespace skysock::bench::compare
