@@ -53,7 +53,7 @@ run() {
   failed=1
 }
 for program in "${programs[@]}"; do run "$program" "$bin/$program"; done
-for tuning in poller=epoll_et control=pipe; do
+for tuning in poller=epoll_et poller=io_uring control=pipe; do
   run "net_test.$tuning" env SKYSOCK_TEST_TUNING="$tuning" "$bin/net_test" '--gtest_filter=*On/*'
 done
 

@@ -81,7 +81,9 @@ void StatsPrinter::print() const {
   if (before_end_) sockets.refused_events = before_end_->refused_events;
   const CountValues counts =
       count_values(sockets, before_end_ ? before_end_->services : runtime_->counts());
-  const std::string text = options_.json ? stats_json(counts, uptime) : stats_text(counts, uptime);
+  const PollerKind poller = runtime_->sockets().poller().kind;
+  const std::string text =
+      options_.json ? stats_json(counts, uptime, poller) : stats_text(counts, uptime, poller);
   // One write(2), so that lines of services do not get into a block.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
 }

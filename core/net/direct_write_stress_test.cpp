@@ -2,7 +2,8 @@
 // double or reorder a byte? Real threads on loopback, for ThreadSanitizer (LV20) and for ASan.
 //
 // SKYSOCK_STRESS_SECONDS (default 2), _SENDERS (4) and _SOCKETS (64) say how much; every choice
-// comes from SKYSOCK_STRESS_SEED (default 1), every interleaving from the scheduler.
+// comes from SKYSOCK_STRESS_SEED (default 1), every interleaving from the scheduler. One more
+// sender is the reactor's own thread. SKYSOCK_TEST_TUNING (poller=io_uring) changes the server.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -94,13 +95,18 @@ struct Place {
 class Stress {
  public:
   Stress(std::size_t senders, std::size_t sockets, std::uint64_t seed)
-      : senders_(senders), seed_(seed), places_(sockets) {
-    const Tuning tuning =
-        parse_tuning("slots=1024,output_limit_bytes=1000000,linger_ms=5000").value();
-    server_ = std::move(*SocketServer<LinuxSys>::create(
-        sys_, tuning, {.context = this, .deliver = [](void* context, Event&& event) {
-                         return static_cast<Stress*>(context)->take(std::move(event));
-                       }}));
+      : senders_(senders + 1), seed_(seed), places_(sockets) {
+    const char* more = std::getenv("SKYSOCK_TEST_TUNING");
+    const std::string tuning = "slots=1024,output_limit_bytes=1000000,linger_ms=5000" +
+                               (more == nullptr ? std::string() : std::string(",") + more);
+    const EventSink sink{
+        .context = this,
+        .deliver =
+            [](void* context, Event&& event) {
+              return static_cast<Stress*>(context)->take(std::move(event));
+            },
+        .run = [](void* context) { static_cast<Stress*>(context)->send_inside(); }};
+    server_ = std::move(*SocketServer<LinuxSys>::create(sys_, parse_tuning(tuning).value(), sink));
   }
 
   void run(std::chrono::seconds duration) {
@@ -112,7 +118,7 @@ class Stress {
     for (Place& place : places_) place.set(connect());
     {
       std::vector<std::jthread> threads;
-      for (std::size_t sender = 0; sender < senders_; ++sender) {
+      for (std::size_t sender = 0; sender < senders_ - 1; ++sender) {
         threads.emplace_back([this, sender] { send(sender); });
       }
       threads.emplace_back([this] { disturb(); });
@@ -147,6 +153,7 @@ class Stress {
     EXPECT_GT(soft_closes_.load(), 0U);
     EXPECT_GT(abortive_closes_.load(), 0U);
     EXPECT_GT(holds_, 0U);
+    EXPECT_GT(sends_inside_, 0U);
   }
 
  private:
@@ -218,12 +225,26 @@ class Stress {
       const std::shared_ptr<Link> link = places_[random.below(places_.size())].get();
       if (!link) continue;
       // A few in a row: the next one finds the last one's traces.
-      for (std::uint64_t more = random.below(8); more > 0; --more) send_one(*link, sender, random);
+      for (std::uint64_t more = random.below(8); more > 0; --more) {
+        // Full or closed: the reactor and the peers need the processor more than we do.
+        if (!send_one(*link, sender, random)) {
+          std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+      }
       if (random.below(400) == 0) close(*link, CloseMode::soft);
     }
   }
 
-  void send_one(Link& link, std::size_t sender, Prng& random) {
+  /// On the reactor's thread, between two events, as services without workers do.
+  void send_inside() {
+    const std::shared_ptr<Link> link = places_[random_inside_.below(places_.size())].get();
+    if (stop_ || !link) return;
+    for (std::uint64_t more = random_inside_.below(3); more > 0; --more) {
+      if (send_one(*link, senders_ - 1, random_inside_)) ++sends_inside_;
+    }
+  }
+
+  bool send_one(Link& link, std::size_t sender, Prng& random) {
     std::atomic<std::uint32_t>& accepted = link.accepted[sender];
     const std::uint64_t most = random.below(20) == 0 ? Frame::kBytesMax : 300;
     const Frame frame{.sender = static_cast<std::uint32_t>(sender),
@@ -234,11 +255,11 @@ class Stress {
     const bool foreign = random.below(2) == 0;
     const auto sent = foreign ? server_->send(link.id, std::as_const(block).bytes())
                               : server_->send(link.id, std::move(block));
-    // Full or closed: the reactor and the peers need the processor more than we do.
-    if (!sent) return std::this_thread::sleep_for(std::chrono::microseconds(100));
+    if (!sent) return false;
     accepted.store(frame.number + 1, std::memory_order_release);
     sends_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    return true;
   }
 
   // ---- Everybody who interferes
@@ -380,7 +401,7 @@ class Stress {
     for (const auto& [id, closes] : closes_) EXPECT_EQ(closes, 1) << id;
   }
 
-  const std::size_t senders_;
+  const std::size_t senders_;  ///< The reactor's thread is the last one.
   const std::uint64_t seed_;
   LinuxSys sys_;
   std::unique_ptr<SocketServer<LinuxSys>> server_;
@@ -400,6 +421,8 @@ class Stress {
   std::size_t links_ = 0;
   std::uint64_t resets_ = 0;
   std::uint64_t holds_ = 0;
+  std::uint64_t sends_inside_ = 0;
+  Prng random_inside_{mix64(seed_ - 3)};
 };
 
 std::size_t open_descriptors() {

@@ -101,6 +101,11 @@ class EpollPoller {
 
   [[nodiscard]] std::uint32_t first_read_size() const { return buffers_.first_size(); }
 
+  /// Readable when wait() would find something that the kernel knows of,
+  [[nodiscard]] int fd() const { return epoll_fd_; }
+  /// or has something to report without the kernel.
+  [[nodiscard]] bool has_again() const { return !again_.empty(); }
+
   /// Waits and returns what is ready; empty after a time-out or an interrupted wait. Valid until
   /// the next call.
   std::span<const Ready> wait(int timeout_ms) {

@@ -15,9 +15,9 @@
 #include "core/net/control_channel.hpp"
 #include "core/net/control_packet.hpp"
 #include "core/net/deadline_lists.hpp"
-#include "core/net/epoll_poller.hpp"
 #include "core/net/event.hpp"
 #include "core/net/netstat.hpp"
+#include "core/net/poller.hpp"
 #include "core/net/reactor_counters.hpp"
 #include "core/net/slot_table.hpp"
 #include "core/net/step_observer.hpp"
@@ -79,7 +79,7 @@ template <Syscalls Sys>
 class Reactor {
  public:
   Reactor(Sys& sys, Shared& shared, ControlChannel<Sys>& channel, ReactorCounters& counters,
-          const Tuning& tuning, EventSink sink, EpollPoller<Sys> poller, int spare_fd);
+          const Tuning& tuning, EventSink sink, Poller<Sys> poller, int spare_fd);
   static Result<std::unique_ptr<Reactor>> create(Sys& sys, Shared& shared,
                                                  ControlChannel<Sys>& channel,
                                                  ReactorCounters& counters, const Tuning& tuning,
@@ -102,6 +102,15 @@ class Reactor {
   /// Begins to close softly every socket of a service that ended: polls look at all slots, some at
   /// a time.
   void owner_gone(ServiceHandle owner) { ended_[owner] = connections_.size(); }
+
+  /// A direct write on this thread that is handed to the poller, to leave with others. It holds the
+  /// slot's lock until it is over. Returns whether it was taken; the payload is untouched else.
+  template <typename Payload>
+  bool begin_send(SocketId id, int fd, Payload& payload) {
+    return poller_.send(id, fd, payload.bytes().size(), [&] { return payload.rest(0); });
+  }
+
+  [[nodiscard]] const PollerInUse& poller_in_use() const { return poller_.in_use(); }
 
   /// When the last wait ended.
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
@@ -195,8 +204,10 @@ class Reactor {
   /// the end: only the reactor ever asks for that.
   class Locked {
    public:
-    Locked(Sys& sys, SharedSlot& slot) : slot_(&slot) {
-      slot.lock.lock([&sys] { sys.yield_thread(); });
+    Locked(Reactor& reactor, SharedSlot& slot) : slot_(&slot) {
+      slot.lock.lock([&reactor] {
+        if (!reactor.finish_sends()) reactor.sys_->yield_thread();
+      });
     }
     ~Locked() { [[maybe_unused]] const bool asked = slot_->lock.unlock(); }
     Locked(const Locked&) = delete;
@@ -288,6 +299,11 @@ class Reactor {
   bool write_stream(Connection& connection);
   bool write_datagrams(Connection& connection);
   Result<std::size_t> write_some(Connection& connection, std::span<const iovec> parts);
+  void sent(const SentByPoller& send);
+  auto on_sent() {
+    return [this](const SentByPoller& send) { sent(send); };
+  }
+  bool finish_sends() { return poller_.finish_sends(on_sent()); }
   void written(Connection& connection, std::size_t bytes, std::size_t counted_bytes);
   void settle(Connection& connection);
   void write_failed(Connection& connection, std::error_code error);
@@ -334,7 +350,7 @@ class Reactor {
   Tuning tuning_;
   EventSink sink_;
   StepObserver observer_;
-  EpollPoller<Sys> poller_;
+  Poller<Sys> poller_;
   typename Sys::Resolver resolver_;
   DeadlineLists deadlines_;
   TimeoutQueue timeouts_;

@@ -58,7 +58,7 @@ void Reactor<Sys>::adopt(Connection& connection, int fd, ServiceHandle requester
   connection.fd = fd;
   connection.protocol = protocol;
   SharedSlot& shared = shared_->slots.at(connection.id);
-  const Locked locked(*sys_, shared);
+  const Locked locked(*this, shared);
   shared.fd = fd;
 }
 
@@ -247,7 +247,7 @@ void Reactor<Sys>::command(const SetAddressPacket& packet) {
   Connection& connection = find(packet.id);
   if (connection.state != State::free) {
     SharedSlot& shared = shared_->slots.at(packet.id);
-    const Locked locked(*sys_, shared);
+    const Locked locked(*this, shared);
     if (is_udp(connection.protocol)) {
       shared.address = std::make_unique<Endpoint>(packet.address.endpoint());
       shared.addressing.set_addressed();
@@ -372,7 +372,7 @@ void Reactor<Sys>::command(const HoldPacket& packet) {
 template <Syscalls Sys>
 void Reactor<Sys>::quiesce(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
-  const Locked locked(*sys_, shared);
+  const Locked locked(*this, shared);
   Published seen = shared.seen();
   if (seen.send == SendMode::direct) seen.send = SendMode::queued;
   shared.publish(seen);

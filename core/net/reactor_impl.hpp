@@ -29,7 +29,7 @@ Result<std::unique_ptr<Reactor<Sys>>> Reactor<Sys>::create(Sys& sys, Shared& sha
                                                            ControlChannel<Sys>& channel,
                                                            ReactorCounters& counters,
                                                            const Tuning& tuning, EventSink sink) {
-  Result<EpollPoller<Sys>> poller = EpollPoller<Sys>::create(sys, tuning);
+  Result<Poller<Sys>> poller = Poller<Sys>::create(sys, tuning);
   if (!poller) return Failure(poller.error());
   Result<void> added = poller->add_channel(channel.ready_fd());
   if (added && channel.wake_fd() >= 0) added = poller->add_channel(channel.wake_fd());
@@ -43,7 +43,7 @@ Result<std::unique_ptr<Reactor<Sys>>> Reactor<Sys>::create(Sys& sys, Shared& sha
 template <Syscalls Sys>
 Reactor<Sys>::Reactor(Sys& sys, Shared& shared, ControlChannel<Sys>& channel,
                       ReactorCounters& counters, const Tuning& tuning, EventSink sink,
-                      EpollPoller<Sys> poller, int spare_fd)
+                      Poller<Sys> poller, int spare_fd)
     : sys_(&sys),
       shared_(&shared),
       channel_(&channel),
@@ -72,6 +72,7 @@ Reactor<Sys>::Reactor(Sys& sys, Shared& shared, ControlChannel<Sys>& channel,
 
 template <Syscalls Sys>
 Reactor<Sys>::~Reactor() {
+  poller_.stop(on_sent());
   for (Connection& connection : connections_) {
     if (connection.state != State::free) destroy(connection);
   }
@@ -185,6 +186,7 @@ template <Syscalls Sys>
 void Reactor<Sys>::release_fd(Connection& connection) {
   if (connection.fd < 0) return;
   if (connection.protocol != Protocol::borrowed) {
+    poller_.leave(connection.polled(), on_sent());
     sys_->close(connection.fd);
   } else {
     poller_.forget(connection.polled());
@@ -203,7 +205,7 @@ void Reactor<Sys>::destroy(Connection& connection) {
   timeouts_.remove(slot);
   {
     SharedSlot& shared = shared_->slots.at(connection.id);
-    const Locked locked(*sys_, shared);
+    const Locked locked(*this, shared);
     shared.publish({});
     release_fd(connection);
     shared.fd = -1;
@@ -285,7 +287,7 @@ UdpAddress Reactor<Sys>::default_address(Connection& connection) {
   const UdpAddress& told = connection.more().address;
   if (!told.empty()) return told;
   SharedSlot& shared = shared_->slots.at(connection.id);
-  const Locked locked(*sys_, shared);
+  const Locked locked(*this, shared);
   return shared.address ? UdpAddress::from_endpoint(*shared.address) : UdpAddress();
 }
 

@@ -11,7 +11,8 @@ void Reactor<Sys>::complete(const Ready& ready) {
   counters_->events.add();
   Connection& connection = connections_[shared_->slots.index(ready.id)];
   if (connection.state == State::free || connection.id != ready.id) [[unlikely]] {
-    return counters_->stale_events.add();
+    if (poller_.drop(ready)) counters_->stale_events.add();
+    return;
   }
   const State state = connection.state;
   const Watch watch = detail::traits_of(state).watch;
@@ -283,6 +284,28 @@ void Reactor<Sys>::written(Connection& connection, std::size_t bytes, std::size_
   connection.written_bytes += bytes;
   connection.written_ms = now_ms_;
   shared_->slots.at(connection.id).output.subtract(connection.id, counted_bytes);
+}
+
+/// A direct write that the poller made is over: as SendPath does after one that it made itself.
+template <Syscalls Sys>
+void Reactor<Sys>::sent(const SentByPoller& send) {
+  SharedSlot& shared = shared_->slots.at(send.id);
+  const std::size_t bytes = send.answer.value_or(0);
+  const bool whole = bytes == send.payload.size();
+  counters_->direct_bytes_here.add(bytes);
+  if (bytes > 0) {
+    shared.direct_bytes += bytes;
+    shared.direct_ms = now_ms_;
+  }
+  if (whole) {
+    counters_->direct_writes_here.add();
+  } else {
+    send.payload.remove_prefix(bytes);
+    shared.park(send.id, std::move(send.payload), hard_error(send.answer));
+    counters_->direct_remainders.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (shared.lock.unlock() || !whole) [[unlikely]]
+    give(ArmWritePacket{.id = send.id});
 }
 
 /// A datagram that the kernel refuses for good is dropped, and its owner told: it must not block

@@ -45,7 +45,7 @@ void Reactor<Sys>::expire_deadlines() {
 template <Syscalls Sys>
 typename Reactor<Sys>::DirectWrites Reactor<Sys>::direct_writes(const Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
-  const Locked locked(*sys_, shared);
+  const Locked locked(*this, shared);
   return {.bytes = shared.direct_bytes, .last_ms = shared.direct_bytes > 0 ? shared.direct_ms : -1};
 }
 
@@ -172,7 +172,7 @@ std::span<const Ready> Reactor<Sys>::busy_poll(int timeout_ms) {
   }
   for (const std::int64_t end_us = sys_->now_us() + limit_us; sys_->now_us() < end_us;) {
     counters_->waits.add();
-    const std::span<const Ready> ready = poller_.wait(0);
+    const std::span<const Ready> ready = poller_.wait(0, on_sent());
     if (!ready.empty() || has_work()) return ready;
   }
   counters_->busy_polls_in_vain.add();
@@ -184,7 +184,7 @@ std::span<const Ready> Reactor<Sys>::sleep(int timeout_ms) {
   const bool announced = timeout_ms != 0 && !has_more_to_do() && channel_->prepare_wait();
   const bool sleeps = announced && !shared_->woken.load(std::memory_order_seq_cst);
   counters_->waits.add();
-  const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0);
+  const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0, on_sent());
   if (announced) channel_->finish_wait();
   return ready;
 }
@@ -232,6 +232,7 @@ bool Reactor<Sys>::poll(int timeout_ms) {
     if (dirty_.empty() && changed_.empty()) break;
   }
   if (sink_.flush != nullptr) sink_.flush(sink_.context);
+  if (exit_) poller_.stop(on_sent());
   return !exit_;
 }
 
@@ -258,7 +259,7 @@ std::vector<SocketInfo> Reactor<Sys>::netstat() {
                     .read_ms_ago = ago(connection.read_ms),
                     .written_ms_ago = ago(std::max(connection.written_ms, direct.last_ms)),
                     .queued_bytes = pending(connection),
-                    .reading = registration.known && reads,
+                    .reading = (registration.known || registration.by_ring) && reads,
                     .writing = registration.known && (registration.interest & EPOLLOUT) != 0 &&
                                !connection.queue_empty()};
     if (addressed) info.local = text(sys_->local_endpoint(connection.fd));

@@ -22,6 +22,11 @@ class ReadBuffers {
   /// Reads below this are cheaper to copy than to allocate anew for.
   static constexpr std::size_t kCopyBelow = 1'024;
 
+  /// Whether `count` bytes in a buffer of `size` are worth less than the buffer.
+  static constexpr bool is_copied(std::size_t size, std::size_t count) {
+    return count < kCopyBelow || count * 4 < size;
+  }
+
   /// Requires: both are powers of two, first <= max.
   ReadBuffers(std::size_t first, std::size_t max)
       : first_(static_cast<std::uint32_t>(first)), max_(static_cast<std::uint32_t>(max)) {}
@@ -38,7 +43,7 @@ class ReadBuffers {
   /// The first `count` bytes that were read into room(size), as a block of their own.
   Block take(std::uint32_t size, std::size_t count) {
     Block& spare = spares_[spare_of(size)];
-    if (count < kCopyBelow || count * 4 < size) return Block::copy_of(spare.bytes().first(count));
+    if (is_copied(size, count)) return Block::copy_of(spare.bytes().first(count));
     Block full = std::exchange(spare, Block());
     full.shorten(count);
     return full;

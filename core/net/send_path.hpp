@@ -159,12 +159,6 @@ class SendPath {
     return slot.output.is_idle(id) && seen.send == SendMode::direct && slot.fd >= 0;
   }
 
-  static std::error_code hard_error(const Result<std::size_t>& answer) {
-    const bool passing = answer || answer.error() == std::errc::resource_unavailable_try_again ||
-                         answer.error() == std::errc::interrupted;
-    return passing ? std::error_code() : answer.error();
-  }
-
   /// `whole`: nothing is left of the send. The reactor's own thread, the hot one without workers,
   /// counts without an atomic operation.
   void wrote(SharedSlot& slot, const Published& seen, std::size_t bytes, bool whole) {
@@ -193,6 +187,10 @@ class SendPath {
       unlock(slot, id, false);
       return std::nullopt;
     }
+    if (parts_.batches_sends && parts_.on_reactor_thread() &&
+        parts_.reactor->begin_send(id, slot.fd, payload)) {
+      return SendOutcome::queued;
+    }
     const std::span<const std::byte> bytes = payload.bytes();
     const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     const Result<std::size_t> answer = parts_.sys.send(slot.fd, std::span(&part, 1));
@@ -204,10 +202,7 @@ class SendPath {
       return SendOutcome::written;
     }
     // The reactor sends the rest, or tells the owner why not.
-    slot.remainder = std::make_unique<Remainder>(payload.rest(sent), hard_error(answer));
-    [[maybe_unused]] const auto counted =
-        slot.output.add(id, bytes.size() - sent, OutputCount::kBytesMax);
-    SKYSOCK_CHECK(counted == OutputCount::Added::yes);  // It was 0, and nobody else adds so much.
+    slot.park(id, payload.rest(sent), hard_error(answer));
     unlock(slot, id, true);
     parts_.counters.direct_remainders.fetch_add(1, std::memory_order_relaxed);
     return SendOutcome::queued;

@@ -34,6 +34,7 @@ struct ServerParts {
   ControlChannel<Sys> channel;
   ReactorCounters counters;
   std::unique_ptr<Reactor<Sys>> reactor;
+  bool batches_sends = false;                 ///< The poller takes sends of the reactor's thread.
   std::atomic<const void*> polling{nullptr};  ///< Who is inside poll(), as this_thread() says.
   std::atomic<bool> exited{false};
 

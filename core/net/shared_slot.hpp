@@ -7,6 +7,8 @@
 #include <system_error>
 
 #include "core/base/block.hpp"
+#include "core/base/check.hpp"
+#include "core/base/result.hpp"
 #include "core/net/connection_state.hpp"
 #include "core/net/tuning.hpp"
 #include "core/net/types.hpp"
@@ -155,6 +157,13 @@ struct Remainder {
   std::error_code error;
 };
 
+/// Why a write can never be made, if so.
+inline std::error_code hard_error(const Result<std::size_t>& answer) {
+  const bool passing = answer || answer.error() == std::errc::resource_unavailable_try_again ||
+                       answer.error() == std::errc::interrupted;
+  return passing ? std::error_code() : answer.error();
+}
+
 /// Whether datagrams without an address can go anywhere: the socket has a default destination, or
 /// will have one when its turn comes. Any thread reads; changes need the slot's lock. Invariant: a
 /// socket that has or is to get a destination is never seen without, so a change is done only once
@@ -199,6 +208,13 @@ struct alignas(64) SharedSlot {
   std::unique_ptr<Endpoint> address;  ///< Default destination of datagrams.
   std::uint64_t direct_bytes = 0;     ///< Sent by direct writes,
   std::int64_t direct_ms = 0;         ///< the last one at this time, or soon after.
+
+  /// What a direct write could not send. Requires: the lock; nothing is unsent.
+  void park(SocketId id, Block rest, std::error_code error) {
+    [[maybe_unused]] const auto counted = output.add(id, rest.size(), OutputCount::kBytesMax);
+    SKYSOCK_CHECK(counted == OutputCount::Added::yes);  // It was 0, and nobody else adds so much.
+    remainder = std::make_unique<Remainder>(std::move(rest), error);
+  }
 
   [[nodiscard]] Published seen() const {
     return Published::unpack(published.load(std::memory_order_acquire));

@@ -17,6 +17,7 @@
 
 #include "core/net/socket_server_impl.hpp"
 #include "core/net/test_world.hpp"
+#include "core/sys/linux_uring.hpp"
 
 namespace skysock {
 namespace {

@@ -65,7 +65,8 @@ struct SocketServerCounts {
 template <Syscalls Sys>
 class SocketServer {
  public:
-  /// Makes epoll, control channel and slot table on `sys`. Errors: an errno of those calls.
+  /// Makes poller, control channel and slot table on `sys`. An io_uring that cannot be had is no
+  /// error: see poller(). Errors: an errno of those calls.
   static Result<std::unique_ptr<SocketServer>> create(Sys& sys, const Tuning& tuning,
                                                       EventSink sink);
   ~SocketServer();
@@ -197,6 +198,9 @@ class SocketServer {
   /// Posts a send past every check, for harnesses: what a sender does that looked at the socket
   /// just before its state changed.
   Result<SendOutcome> post_send(SocketId id, Block payload, Priority priority = Priority::high);
+
+  /// Which poller it has: not the tuning's when the kernel refused that.
+  [[nodiscard]] PollerInUse poller() const;
 
   /// Memory that every slot takes, used or not.
   static std::size_t slot_bytes();

@@ -134,6 +134,7 @@ Result<std::unique_ptr<SocketServer<Sys>>> SocketServer<Sys>::create(Sys& sys, c
       Reactor<Sys>::create(sys, parts.shared, parts.channel, parts.counters, tuning, sink);
   if (!reactor) return Failure(reactor.error());
   parts.reactor = std::move(*reactor);
+  parts.batches_sends = parts.reactor->poller_in_use().kind == PollerKind::io_uring;
   return std::unique_ptr<SocketServer>(new SocketServer(std::move(impl)));
 }
 
@@ -403,6 +404,11 @@ Result<void> SocketServer<Sys>::inject(std::span<const std::byte> bytes) {
 template <Syscalls Sys>
 Result<SendOutcome> SocketServer<Sys>::post_send(SocketId id, Block payload, Priority priority) {
   return impl_->sends.post(id, std::move(payload), priority);
+}
+
+template <Syscalls Sys>
+PollerInUse SocketServer<Sys>::poller() const {
+  return impl_->parts.reactor->poller_in_use();
 }
 
 template <Syscalls Sys>

@@ -1,5 +1,6 @@
 #include "core/net/socket_server_impl.hpp"
 #include "core/sys/linux.hpp"
+#include "core/sys/linux_uring.hpp"
 
 namespace skysock {
 

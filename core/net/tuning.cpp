@@ -35,9 +35,10 @@ constexpr std::array kTuningKeys = {
         "1 = with workers, a reactor that has something to read does not interrupt a worker on its "
         "core (SCHED_BATCH)",
         "fewer switches, larger batches: see bench/README.md"},
-    Key{"poller", &Tuning::poller, 0, 1, "epoll, level- or edge-triggered", "see bench/README.md",
-        "epoll_lt epoll_et"},
-    Key{"max_events", &Tuning::max_events, 1, 65'536, "events taken by one epoll_wait",
+    Key{"poller", &Tuning::poller, 0, 2,
+        "epoll, level- or edge-triggered, or io_uring (Linux 6.1; epoll_lt where it cannot be had)",
+        "see bench/README.md", "epoll_lt epoll_et io_uring"},
+    Key{"max_events", &Tuning::max_events, 1, 65'536, "events taken by one wait",
         "see bench/README.md"},
     Key{"busy_poll_us", &Tuning::busy_poll_us, 0, 1'000'000,
         "before it sleeps, the reactor asks again and again for this long; 0 = it sleeps at once",
@@ -62,7 +63,8 @@ constexpr std::array kTuningKeys = {
         &Tuning::first_read_bytes,
         64,
         16 << 20,
-        "size of a socket's first read, a power of two; the next ones follow its traffic",
+        "size of a socket's first read, a power of two; the next ones follow its traffic (epoll "
+        "only)",
         "one page",
         {},
         true},
@@ -70,7 +72,7 @@ constexpr std::array kTuningKeys = {
         &Tuning::read_buffer_bytes,
         64,
         16 << 20,
-        "size of one read at most, a power of two",
+        "size of one read at most, a power of two; io_uring reads 16384 at most",
         "see bench/README.md",
         {},
         true},
@@ -79,7 +81,10 @@ constexpr std::array kTuningKeys = {
     Key{"bytes_per_event", &Tuning::bytes_per_event, 64, 1 << 30,
         "bytes of one socket before the others get a turn", "bounds the wait of the others"},
     Key{"direct_write", &Tuning::direct_write, 0, 1,
-        "1 = a send with nothing pending is written on the sender's thread", "see bench/README.md"},
+        "1 = a send with nothing pending is written on the sender's thread (io_uring: on the "
+        "reactor's "
+        "thread, together with others)",
+        "see bench/README.md"},
     Key{"nodelay", &Tuning::nodelay, 0, 1, "TCP_NODELAY on every stream socket",
         "messages of a game are small and urgent"},
     Key{"keepalive", &Tuning::keepalive, 0, 1, "SO_KEEPALIVE on every stream socket", "skynet's"},
@@ -183,6 +188,17 @@ std::expected<void, std::string> apply(Tuning& tuning, std::string_view item) {
 }
 
 }  // namespace
+
+std::string_view to_text(PollerKind kind) {
+  const auto key = std::ranges::find(kTuningKeys, "poller", &Key::name);
+  return words_of(*key)[static_cast<std::size_t>(kind)];
+}
+
+std::string fallback_text(const PollerInUse& poller) {
+  if (!poller.why_no_uring) return {};
+  return fmt::format("poller=io_uring cannot be had here ({}): {} is used instead",
+                     poller.why_no_uring.message(), to_text(poller.kind));
+}
 
 std::expected<Tuning, std::string> parse_tuning(std::string_view text) {
   Tuning tuning;

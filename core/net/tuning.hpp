@@ -4,10 +4,21 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace skysock {
 
-enum class PollerKind : std::uint8_t { epoll_lt, epoll_et };
+enum class PollerKind : std::uint8_t { epoll_lt, epoll_et, io_uring };
+/// As the tuning writes it.
+std::string_view to_text(PollerKind kind);
+/// Which poller a server has.
+struct PollerInUse {
+  PollerKind kind = PollerKind::epoll_lt;
+  std::error_code why_no_uring;  ///< io_uring was asked for, and epoll_lt took its place.
+};
+/// What was asked for, why that cannot be, what takes its place; empty when nothing does.
+std::string fallback_text(const PollerInUse& poller);
+
 enum class ChannelKind : std::uint8_t { ring, pipe };
 /// What happens to a send that would exceed the limit of queued output.
 enum class LimitPolicy : std::uint8_t { refuse, abort };

@@ -192,6 +192,9 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Tuning& tuning, RuntimeHoo
   auto sockets = SocketServer<LinuxSys>::create(impl->sys, tuning, impl->sink(tuning.workers > 0));
   if (!sockets) return Failure(sockets.error());
   impl->sockets = std::move(*sockets);
+  if (const std::string text = fallback_text(impl->sockets->poller()); !text.empty()) {
+    warn("warning: " + text);
+  }
   impl->sockets->observe(impl->hooks.observer);
   impl->start_threads(tuning);
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));

@@ -138,9 +138,10 @@ CountValues count_values(const SocketServerCounts& sockets, const RuntimeCounts&
   return values;
 }
 
-std::string stats_text(const CountValues& counts, std::chrono::milliseconds uptime) {
-  std::string text =
-      fmt::format("skysock: counts after {:.3f} s\n", static_cast<double>(uptime.count()) / 1e3);
+std::string stats_text(const CountValues& counts, std::chrono::milliseconds uptime,
+                       PollerKind poller) {
+  std::string text = fmt::format("skysock: counts after {:.3f} s, poller {}\n",
+                                 static_cast<double>(uptime.count()) / 1e3, to_text(poller));
   std::size_t at = 0;
   for (const Group& group : kGroups) {
     std::string line;
@@ -153,9 +154,11 @@ std::string stats_text(const CountValues& counts, std::chrono::milliseconds upti
   return text;
 }
 
-std::string stats_json(const CountValues& counts, std::chrono::milliseconds uptime) {
+std::string stats_json(const CountValues& counts, std::chrono::milliseconds uptime,
+                       PollerKind poller) {
   nlohmann::ordered_json object;
   object["uptime_ms"] = uptime.count();
+  object["poller"] = to_text(poller);
   for (std::size_t at = 0; at < counts.size(); ++at) object[count_names()[at]] = counts[at];
   return object.dump() + "\n";
 }

@@ -29,9 +29,11 @@ CountValues count_values(const SocketServerCounts& sockets, const RuntimeCounts&
 
 /// A headline and lines of name=value. Packets and closes of a kind that did not happen are left
 /// out. Ends with a newline.
-std::string stats_text(const CountValues& counts, std::chrono::milliseconds uptime);
+std::string stats_text(const CountValues& counts, std::chrono::milliseconds uptime,
+                       PollerKind poller);
 
-/// One JSON object on one line: uptime_ms, then every figure. Ends with a newline.
-std::string stats_json(const CountValues& counts, std::chrono::milliseconds uptime);
+/// One JSON object on one line: uptime_ms, poller, then every figure. Ends with a newline.
+std::string stats_json(const CountValues& counts, std::chrono::milliseconds uptime,
+                       PollerKind poller);
 
 }  // namespace skysock

@@ -64,8 +64,9 @@ TEST(StatsText, FiguresAreFoundUnderTheNamesOfTheirMembers) {
 TEST(StatsText, TextLeavesOutOnlyKindsThatDidNotHappen) {
   SocketServerCounts sockets{.accepts = 3};
   sockets.closes_by_input[static_cast<std::size_t>(Input::eof)] = 7;
-  const std::string text = stats_text(count_values(sockets, {}), milliseconds(2'500));
-  EXPECT_THAT(text, HasSubstr("counts after 2.500 s\n"));
+  const std::string text =
+      stats_text(count_values(sockets, {}), milliseconds(2'500), PollerKind::epoll_et);
+  EXPECT_THAT(text, HasSubstr("counts after 2.500 s, poller epoll_et\n"));
   EXPECT_THAT(text, HasSubstr(" accepts=3 refused_accepts=0 closes=7\n"));
   EXPECT_THAT(text, HasSubstr("  closes       closes_eof=7\n"));
   EXPECT_THAT(text, Not(HasSubstr("closes_deadline")));
@@ -77,12 +78,13 @@ TEST(StatsText, TextLeavesOutOnlyKindsThatDidNotHappen) {
 TEST(StatsText, JsonHasEveryFigureOnOneLine) {
   const CountValues values =
       count_values({.bytes_written = ~std::uint64_t{0}}, {.timers_fired = 6});
-  const std::string text = stats_json(values, milliseconds(77));
+  const std::string text = stats_json(values, milliseconds(77), PollerKind::io_uring);
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   const auto object = nlohmann::json::parse(text, nullptr, false);
   ASSERT_TRUE(object.is_object()) << text;
-  EXPECT_EQ(object.size(), kCountTotal + 1);
+  EXPECT_EQ(object.size(), kCountTotal + 2);
   EXPECT_EQ(object["uptime_ms"], 77);
+  EXPECT_EQ(object["poller"], "io_uring");
   EXPECT_EQ(object["bytes_written"], ~std::uint64_t{0});
   EXPECT_EQ(object["timers_fired"], 6);
 }

@@ -47,6 +47,7 @@ enum class RemoteAnswer : std::uint8_t {
 class SimKernel {
  public:
   using Resolver = SimResolver;
+  using Uring = NoUring;
 
   explicit SimKernel(SimOptions options = {}) : options_(options) {}
   SimKernel(const SimKernel&) = delete;

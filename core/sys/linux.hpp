@@ -9,6 +9,8 @@
 
 namespace skysock {
 
+class LinuxUring;
+
 /// The real kernel. Stateless, so every call is thread safe.
 ///
 /// The calls of the hot path are raw: glibc's wrappers are cancellation points, which costs two
@@ -16,6 +18,7 @@ namespace skysock {
 class LinuxSys {
  public:
   using Resolver = LinuxResolver;
+  using Uring = LinuxUring;
 
   void close(int fd);
   Result<std::size_t> read(int fd, std::span<std::byte> into) {

@@ -16,6 +16,7 @@
 
 #include "core/base/result.hpp"
 #include "core/sys/endpoint.hpp"
+#include "core/sys/uring.hpp"
 
 namespace skysock {
 
@@ -149,6 +150,9 @@ concept Syscalls =
       { sys.yield_thread() } -> std::same_as<void>;
 
       requires ResolverOf<typename S::Resolver, S>;
+
+      // A UringOf<>, or NoUring. Only whoever makes a server needs its definition.
+      typename S::Uring;
     };
 
 }  // namespace skysock
