@@ -29,6 +29,14 @@ class Digits {
   explicit Digits(std::span<char> room) : room_(room) {}
   void number(unsigned value) { at_ = std::to_chars(at_, room_.data() + room_.size(), value).ptr; }
   void mark(char what) { *at_++ = what; }
+  /// An IPv4 address in host order. inet_ntop(3) goes through sprintf(3).
+  void address(std::uint32_t bits) {
+    for (unsigned shift = 32; shift > 0;) {
+      shift -= 8;
+      number(bits >> shift & 0xFFU);
+      if (shift > 0) mark('.');
+    }
+  }
   [[nodiscard]] std::string text() const { return {room_.data(), at_}; }
 
  private:
@@ -71,24 +79,23 @@ std::uint16_t Endpoint::port() const {
 
 std::string Endpoint::host() const {
   if (empty()) return {};
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const void* address = family() == AF_INET ? static_cast<const void*>(&address_.v4.sin_addr)
-                                            : static_cast<const void*>(&address_.v6.sin6_addr);
-  return inet_ntop(family(), address, text.data(), text.size()) == nullptr ? "" : text.data();
+  std::array<char, INET6_ADDRSTRLEN> room;
+  if (family() == AF_INET) {
+    Digits digits(room);
+    digits.address(ntohl(address_.v4.sin_addr.s_addr));
+    return digits.text();
+  }
+  const void* address = &address_.v6.sin6_addr;
+  return inet_ntop(AF_INET6, address, room.data(), room.size()) == nullptr ? "" : room.data();
 }
 
 std::string Endpoint::text() const {
   if (empty()) return {};
   if (family() == AF_INET6) return "[" + host() + "]:" + std::to_string(port());
-  // inet_ntop(3) goes through sprintf(3).
   std::array<char, sizeof "255.255.255.255:65535"> room;
   Digits digits(room);
-  const std::uint32_t address = ntohl(address_.v4.sin_addr.s_addr);
-  for (unsigned shift = 32; shift > 0;) {
-    shift -= 8;
-    digits.number(address >> shift & 0xFFU);
-    digits.mark(shift > 0 ? '.' : ':');
-  }
+  digits.address(ntohl(address_.v4.sin_addr.s_addr));
+  digits.mark(':');
   digits.number(port());
   return digits.text();
 }

@@ -27,6 +27,10 @@ TEST(Endpoint, ANumericAddressIsWrittenBack) {
   EXPECT_EQ(v4->host(), "127.0.0.1");
   EXPECT_EQ(v4->port(), 8001);
   EXPECT_EQ(v4->text(), "127.0.0.1:8001");
+  const auto longest = Endpoint::from_numeric("255.255.255.255", 65535);
+  ASSERT_TRUE(longest);
+  EXPECT_EQ(longest->host(), "255.255.255.255");
+  EXPECT_EQ(longest->text(), "255.255.255.255:65535");
   const auto v6 = Endpoint::from_numeric("0:0::1", 65535);
   ASSERT_TRUE(v6);
   EXPECT_EQ(v6->family(), AF_INET6);
