@@ -41,6 +41,9 @@ void ChannelModel::take(const Reading& reading) {
   ++by_letter_[packet.type];
   log_.push_back(packet);
   switch (packet.type) {
+    case 'S':
+      if (known_.contains(packet.id)) conversations_[packet.id].started = true;
+      return;
     case 'X':
       exit_sent_ = true;
       return;
@@ -77,7 +80,7 @@ void ChannelModel::take_send(const FlatPacket& packet) {
   }
   std::string text = payloads_.take(packet.token).text;
   Conversation& conversation = conversations_[packet.id];
-  if (conversation.closed || packet.type == 'A') return;
+  if (!conversation.started || conversation.closed || packet.type == 'A') return;
   (packet.type == 'D' ? conversation.high : conversation.low).push_back(std::move(text));
 }
 

@@ -19,6 +19,7 @@ namespace skysock::fuzz {
 struct Conversation {
   std::vector<std::string> high;  ///< Payloads in the order in which they go out.
   std::vector<std::string> low;
+  bool started = true;   ///< Before that, what comes is dropped.
   bool closed = false;   ///< The owner's side is closed: what comes later is dropped.
   bool aborted = false;  ///< Abortively.
 };
@@ -73,6 +74,11 @@ class ChannelModel {
   void feed_local(const ControlPacket& packet);
   /// `id` exists.
   void id_known(std::uint32_t id) { known_.insert(id); }
+  /// `id` was accepted, and takes nothing before its first 'S'.
+  void accepted(std::uint32_t id) {
+    known_.insert(id);
+    conversations_[id].started = false;
+  }
   /// A call parked what its packet will name; returns the token.
   Token park_payload(std::uint32_t id, std::string payload) {
     return payloads_.park({id, std::move(payload)});

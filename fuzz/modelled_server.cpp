@@ -42,6 +42,7 @@ bool ModelledServer::deliver(Event&& event) {
     SKYSOCK_CHECK(!events_.find(event.id)->redelivery.empty());
   }
   events_.take(event, refused);
+  if (event.kind == EventKind::open) check_open(event);
   if (event.kind == EventKind::accept) {
     fresh_ids_.push_back(static_cast<SocketId>(event.ud));
     ids_.push_back(static_cast<SocketId>(event.ud));
@@ -72,6 +73,7 @@ void ModelledServer::on_step(const Step& step) {
     dropped_.insert(step.id);
     events_.output_dropped(step.id);
   }
+  if (rule.input == Input::send && rule.act == Act::drop) dropped_.insert(step.id);
   if (rule.input == Input::arm_write) --remainders_[step.id];
   if (rule.input == Input::hand_over && rule.emit == Emit::handover) givers_[step.id] = step.owner;
   if (rule.input == Input::set_option) options_set_.push_back(rule.act == Act::set_option);
@@ -129,7 +131,7 @@ void ModelledServer::catch_up() {
   for (const SocketId id : std::exchange(closed_ids_, {})) channel_.closed(id);
   // Accepted after these commands were carried out.
   for (const SocketId id : std::exchange(fresh_ids_, {})) {
-    channel_.id_known(static_cast<std::uint32_t>(id));
+    channel_.accepted(static_cast<std::uint32_t>(id));
   }
   for (const FlatPacket& packet : channel_.take_log()) {
     const auto id = static_cast<SocketId>(packet.id);
@@ -174,6 +176,7 @@ SocketId ModelledServer::open(ServiceHandle owner, const std::string& host, std:
   const auto id = server_->open(owner, host, port);
   if (!id) return 0;
   post(OpenPacket{.id = *id, .requester = owner, .port = port, .host = host});
+  connects_.insert(*id);
   return issued(*id);
 }
 
@@ -362,6 +365,19 @@ void ModelledServer::send(SocketId id, const std::string& text, Priority priorit
   if (!done) return check_refusal(id, text.size(), done.error(), state);
   SKYSOCK_CHECK(traits(state).send != SendMode::refused);
   took(id, text, nullptr, remainders, priority, *done);
+}
+
+void ModelledServer::post_send(SocketId id, const std::string& text) {
+  const Life* life = events_.find(id);
+  // Without a destination no sender would have come so far.
+  if (life == nullptr || (life->datagrams && !destinations_.contains(id))) return;
+  SKYSOCK_CHECK(server_->post_send(id, Block::copy_of(text)).has_value());
+  const Token token = channel_.park_payload(static_cast<std::uint32_t>(id), text);
+  post(SendPacket{.id = id, .payload = token, .priority = Priority::high});
+  accepted_[id].bytes += text.size();
+  ++accepted_[id].sends;
+  if (life->datagrams)
+    datagrams_.sent_by_us(id, meddled_ ? std::string() : destinations_[id], text);
 }
 
 void ModelledServer::send_to(SocketId id, const Endpoint& to, const std::string& text) {

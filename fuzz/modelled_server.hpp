@@ -53,6 +53,8 @@ class ModelledServer {
   void hand_over_done(ServiceHandle requester, SocketId id);
   void send(SocketId id, const std::string& text, Priority priority);
   void send_to(SocketId id, const Endpoint& to, const std::string& text);
+  /// As a caller that looked at `id` earlier. Nothing happens for an id that nobody ever had.
+  void post_send(SocketId id, const std::string& text);
   void close(ServiceHandle requester, SocketId id, CloseMode mode, CloseAnswer answer);
   void set_option(SocketId id, ConnectionOption option, std::int64_t value);
   void exit();
@@ -91,6 +93,7 @@ class ModelledServer {
   };
 
   bool deliver(Event&& event);
+  void check_open(const Event& event);
   void on_step(const Step& step);
   void on_run();
   void on_flush();
@@ -139,6 +142,7 @@ class ModelledServer {
   std::map<SocketId, int> remainders_;
   std::map<SocketId, std::string> destinations_;  ///< Default ones, of datagram sockets.
   std::set<SocketId> dropped_;                    ///< Lost output while they changed owners.
+  std::set<SocketId> connects_;                   ///< Made by open().
   std::set<ServiceHandle> dead_;
   std::uint64_t written_ = 0;  ///< Sends that answered `written`,
   std::uint64_t queued_ = 0;   ///< or went through the channel,

@@ -34,6 +34,14 @@ bool is_listener(State state) {
 
 }  // namespace
 
+/// The OPEN of a connect names who answered, and nobody is named who did not.
+void ModelledServer::check_open(const Event& event) {
+  if (!connects_.contains(event.id) || !event.data.empty()) return;
+  const auto& faults = kernel_.faults_met();
+  SKYSOCK_CHECK(std::ranges::any_of(
+      faults, [](const auto& fault) { return fault.first == Call::peer_endpoint; }));
+}
+
 void ModelledServer::check_netstat(const std::vector<SocketInfo>& all) {
   // An id that waits for its create command may have had no step.
   const auto stepless = std::ranges::count_if(all, [this](const SocketInfo& info) {

@@ -21,6 +21,9 @@ struct SimCells {
     ++steps[static_cast<std::size_t>(rule.from)][static_cast<std::size_t>(rule.input)];
   }
   void count_fault(Call call, int error);
+  [[nodiscard]] std::uint64_t steps_of(State state, Input input) const {
+    return steps[static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
+  }
   [[nodiscard]] std::size_t reached() const;
   [[nodiscard]] std::size_t faults_reached() const;
   /// Cells that can be reached at all.

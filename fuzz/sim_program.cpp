@@ -8,33 +8,14 @@
 #include <optional>
 
 #include "core/base/check.hpp"
+#include "fuzz/sim_form.hpp"
 
 namespace skysock::fuzz {
 namespace {
 
-constexpr std::size_t kArgumentsMax = 5;
-
-/// How an operation is written and read, and how often random programs have it. In the order of
-/// StreamWorld::kOperations, which a byte that is no letter picks from.
-struct Form {
-  char letter;
-  std::string_view name;
-  std::array<std::string_view, kArgumentsMax> arguments;
-  unsigned weight;
-
-  [[nodiscard]] std::size_t count() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        arguments, [](std::string_view argument) { return !argument.empty(); }));
-  }
-};
-
-constexpr char kRaw = 'r';
-constexpr char kMuch = 'W';
-constexpr std::size_t kArgumentBytesMax = 63;  ///< Of raw bytes: op_raw_bytes().
-
 constexpr std::array kForms = {
     Form{'r', "raw", {}, 1},
-    Form{'p', "raw_packet", {"type", "id", "service", "argument", "cut"}, 3},
+    Form{'p', "raw_packet", {"type", "id", "requester", "argument", "cut"}, 3},
     Form{'L', "listen", {"service"}, 3},
     Form{'O', "open", {"service", "where"}, 5},
     Form{'S', "start", {"service", "id"}, 9},
@@ -73,6 +54,9 @@ constexpr std::array kForms = {
     Form{'n', "netstat", {}, 2},
     Form{'W', "send_much", {"id"}, 1},
     Form{'k', "wake", {}, 1},
+    Form{'s', "post_send", {"id", "size"}, 2},
+    Form{'j', "shut_listener", {"listener"}, 1},
+    Form{'x', "habit", {"service", "does", "victim"}, 3},
 };
 
 const Form& form_of(char letter) {
@@ -169,73 +153,9 @@ std::string text_of(const SimOperation& operation) {
   return text;
 }
 
-// ---- Random programs
-
-/// Arguments that meet each other: few services, few ids, few peers, small and large sizes.
-std::uint8_t random_argument(std::string_view name, Prng& random) {
-  const auto below = [&](std::uint64_t bound) {
-    return static_cast<std::uint8_t>(random.below(bound));
-  };
-  if (name == "service") return random.below(4) == 0 ? below(4) : std::uint8_t{0};
-  if (name == "id") return random.below(16) == 0 ? below(256) : below(5);
-  if (name == "peer" || name == "listener" || name == "remote" || name == "which") return below(3);
-  if (name == "size" || name == "bytes") return random.below(3) == 0 ? below(256) : below(12);
-  if (name == "tenths") return random.below(2) == 0 ? below(12) : below(256);
-  if (name == "after") return random.below(2) == 0 ? std::uint8_t{0} : below(4);
-  if (name == "left") return random.below(3) == 0 ? std::uint8_t{255} : below(4);
-  if (name == "type") {
-    constexpr std::string_view kTypes = "SLOBUNKDPACTHWX";
-    return static_cast<std::uint8_t>(kTypes[random.below(kTypes.size())]);
-  }
-  if (name == "cut") return random.below(3) == 0 ? below(20) : std::uint8_t{0};
-  return below(256);
-}
-
-SimOperation random_operation(const Form& form, Prng& random) {
-  SimOperation operation{.letter = form.letter};
-  if (form.letter == kRaw) {
-    for (std::uint64_t left = random.below(24); left > 0; --left) {
-      operation.arguments.push_back(static_cast<std::uint8_t>(random.below(256)));
-    }
-    return operation;
-  }
-  for (std::size_t at = 0; at < form.count(); ++at) {
-    operation.arguments.push_back(random_argument(form.arguments[at], random));
-  }
-  return operation;
-}
-
-/// By weight; one that moves megabytes is taken less often still.
-const Form& random_form(Prng& random) {
-  static const std::uint64_t kTotal = [] {
-    std::uint64_t total = 0;
-    for (const Form& form : kForms) total += form.weight;
-    return total;
-  }();
-  for (;;) {
-    std::uint64_t choice = random.below(kTotal);
-    const Form* form = kForms.data();
-    for (; choice >= form->weight; ++form) choice -= form->weight;
-    if (form->letter != kMuch || random.below(32) == 0) return *form;
-  }
-}
-
-/// A listener and a connection, as most programs need one.
-void add_connection(SimProgram& program) {
-  const auto add = [&](char letter, std::vector<std::uint8_t> arguments) {
-    program.operations.push_back({.letter = letter, .arguments = std::move(arguments)});
-  };
-  add('L', {0});
-  add('q', {});
-  add('S', {0, 0});
-  add('q', {});
-  add('d', {0});
-  add('q', {});
-  add('S', {0, 1});
-  add('q', {});
-}
-
 }  // namespace
+
+std::span<const Form> forms() { return kForms; }
 
 std::vector<std::uint8_t> bytes_of(const SimProgram& program) {
   std::vector<std::uint8_t> bytes(program.world.begin(), program.world.end());
@@ -305,22 +225,6 @@ std::expected<SimProgram, std::string> parse_program(std::string_view text) {
   return program;
 }
 
-SimProgram random_program(Prng& random) {
-  constexpr std::size_t kOperationsMin = 4;
-  // Most are short, so that many are run; some are long, for what needs many steps.
-  const std::size_t more = random.below(8) == 0 ? 60 : 12;
-  SimProgram program;
-  for (std::uint8_t& choice : program.world) {
-    // Most worlds are plain but for one thing or two.
-    choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};
-  }
-  if (random.below(4) != 0) add_connection(program);
-  for (std::size_t left = kOperationsMin + random.below(more); left > 0; --left) {
-    program.operations.push_back(random_operation(random_form(random), random));
-  }
-  return program;
-}
-
 std::string operation_letters() {
   std::string letters;
   for (const Form& form : kForms) letters += form.letter;
@@ -344,7 +248,7 @@ Every argument is a number from 0 to 255 that picks among what there is, modulo 
   id=N       the socket whose id was the Nth that the server handed out, from 0, gone or not: a
              listener of the first line is id=0, what it accepts first is id=1; a trace prints the
              id itself. 255: an id that was never handed out
-  service=N  one of 4 services
+  service=N  one of 4 services; requester=N, too, or with 255 nobody
   peer=N     one of those there are, by age; so do listener=N, remote=N and which=N
   size=N     N + 1 bytes; send_to and udp_peer_send: N bytes
   bytes=N    N bytes; limit_send: what the next send takes at most

@@ -126,6 +126,43 @@ TEST(SimRunner, TheSameProgramLeavesTheSameTrace) {
   }
 }
 
+/// Which cells of the rule table the program reaches.
+SimCells cells_of(const std::string& operations) {
+  const std::string listener =
+      "world 0 0 0 0 0\nlisten service=0\npoll\nstart service=0 id=0\npoll\n";
+  SimCells cells;
+  count_steps_in(&cells);
+  run_here(parse_program(listener + operations).value());
+  count_steps_in(nullptr);
+  return cells;
+}
+
+/// A sender on another thread may have looked at the socket before it changed.
+TEST(SimRunner, ASendMayComeTooEarlyOrTooLate) {
+  const SimCells early = cells_of("dial listener=0\npoll\npost_send id=1 size=3\npoll\n");
+  EXPECT_EQ(early.steps_of(State::paccept, Input::send), 1U);
+  const SimCells late = cells_of(
+      "dial listener=0\npoll\nstart service=0 id=1\npoll\nclose service=0 id=1 flags=0\npoll\n"
+      "post_send id=1 size=3\npoll\n");
+  EXPECT_EQ(late.steps_of(State::lingering, Input::send), 1U);
+}
+
+TEST(SimRunner, SomebodyElseMayEndAListener) {
+  const SimCells held = cells_of("hold service=0 id=0\npoll\nshut_listener listener=0\npoll\n");
+  EXPECT_EQ(held.steps_of(State::listening_held, Input::hung_up), 1U);
+  const SimCells starved = cells_of(
+      "fault call=5 error=4 after=0\ndial listener=0\npoll\nshut_listener listener=0\npoll\n");
+  EXPECT_EQ(starved.steps_of(State::accept_paused, Input::hung_up), 1U);
+}
+
+TEST(SimRunner, APacketMayBeNobodys) {
+  // 'H', mode 1 at argument=1: a hand-over.
+  const SimCells cells = cells_of(
+      "close service=0 id=0 flags=0\npoll\nraw_packet type=72 id=0 requester=255 argument=1 cut=0\n"
+      "poll\n");
+  EXPECT_EQ(cells.steps_of(State::free, Input::hand_over), 1U);
+}
+
 TEST(SimRunner, ARunOfRandomProgramsSaysWhatItDid) {
   const SimTally tally = run_random({.seed = 3, .count = 300}, [](const SimTally&) {});
   EXPECT_FALSE(tally.failed) << text_of(numbered_program(3, *tally.failed));

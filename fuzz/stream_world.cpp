@@ -106,6 +106,9 @@ const StreamWorld::Operation StreamWorld::kOperations[] = {
     {'n', &StreamWorld::op_netstat},          //
     {'W', &StreamWorld::op_send_much},        // id
     {'k', &StreamWorld::op_wake},             //
+    {'s', &StreamWorld::op_post_send},        // id, size
+    {'j', &StreamWorld::op_shut_listener},    // listener
+    {'x', &StreamWorld::op_habit},            // service, does, victim
 };
 
 WorldOptions WorldOptions::read(InputReader& input) {

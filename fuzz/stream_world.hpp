@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,6 +64,12 @@ class StreamWorld {
     std::string sent = {};               ///< By the far end, or what is in the file.
     std::string received = {};
   };
+  /// What a service on the reactor's thread does beside what is expected of it.
+  struct Habit {
+    bool closes = false;  ///< Aborts a socket on DATA, instead of an echo.
+    std::uint8_t victim = 0;
+    bool connects = false;  ///< On CLOSE, to a host that never answers.
+  };
   /// A connect of ours that nobody has taken on the other side.
   struct Remote {
     Endpoint at;
@@ -92,6 +99,7 @@ class StreamWorld {
   void op_send_low();
   void op_send_much();
   void op_send_to();
+  void op_post_send();
   void op_close();
   void op_set_option();
   void op_exit();
@@ -99,6 +107,7 @@ class StreamWorld {
   void op_owner_gone();
   void op_netstat();
   void op_wake();
+  void op_habit();
   // Peers, kernel and time: stream_world_peers.cpp.
   void op_dial();
   void op_peer_send();
@@ -108,6 +117,7 @@ class StreamWorld {
   void op_peer_reset();
   void op_udp_peer_send();
   void op_pipe_end();
+  void op_shut_listener();
   void op_remote_answer();
   void op_resolver();
   void op_fault();
@@ -129,8 +139,12 @@ class StreamWorld {
   void lend(ServiceHandle service, int fd, Lent&& lent);
   void run_services();
   void answer(const Event& event);
+  void answer_data(const Event& event);
+  void answer_close(const Event& event);
+  SocketId id_at(std::size_t choice);
   SocketId pick_id();
   ServiceHandle pick_service();
+  ServiceHandle pick_requester();
   Endpoint pick_destination();
   Peer* pick_peer();
   void take_remotes();
@@ -161,6 +175,7 @@ class StreamWorld {
   std::deque<Lent> lent_;
   std::vector<SimUdpPeer> udp_peers_;
   std::vector<Event> heard_;  ///< What services on the reactor's thread have to answer; no data.
+  std::map<ServiceHandle, Habit> habits_;
   std::vector<std::uint16_t> listen_ports_;
   std::vector<Remote> remotes_;
   std::size_t base_fds_ = 0;  ///< Of a server without sockets.

@@ -101,6 +101,7 @@ bool StreamWorld::peers_read() {
 
 /// By what an owner can do, for every id that was ever handed out.
 void StreamWorld::close_everything() {
+  habits_.clear();  // No service connects anew.
   const std::vector<SocketId> ids = server_.ids();
   for (std::size_t at = 0; at < ids.size(); ++at) {
     server_.close(1, ids[at], CloseMode::abortive, CloseAnswer::not_needed);

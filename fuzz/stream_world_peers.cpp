@@ -43,6 +43,14 @@ void StreamWorld::op_dial() {
   peers_.push_back({.end = std::move(*end), .name = name});
 }
 
+/// Somebody who shares a listening socket ends it for all.
+void StreamWorld::op_shut_listener() {
+  const std::size_t choice = input_.byte();
+  if (listen_ports_.empty()) return;
+  const Endpoint at = endpoint(kLocalHost, listen_ports_[choice % listen_ports_.size()]);
+  if (kernel_.has_listener(at)) kernel_.shut_listener(at);
+}
+
 void StreamWorld::op_peer_send() {
   Peer* peer = pick_peer();
   const std::size_t size = 1 + std::size_t{input_.byte()};

@@ -19,8 +19,6 @@ constexpr std::uint8_t kMessagesMax = 250;
 /// Two of them cross the first two levels of WARNING.
 constexpr std::size_t kMuchBytes = 1'100'000;
 constexpr std::size_t kMuchBytesMax = 2 * kMuchBytes;
-/// Answered in one round of services; the rest waits for the next.
-constexpr std::size_t kAnswersMax = 3;
 
 /// Bytes that tell which message they are from and where in it they are.
 std::string message_text(std::uint8_t number, std::size_t size) {
@@ -36,11 +34,18 @@ std::string message_text(std::uint8_t number, std::size_t size) {
 // ---- What operations need
 
 /// Any id that was ever handed out, gone or not; now and then one that was not.
-SocketId StreamWorld::pick_id() {
-  const std::size_t choice = input_.byte();
+SocketId StreamWorld::id_at(std::size_t choice) {
   const std::vector<SocketId>& ids = server_.ids();
   if (ids.empty() || choice == 255) return static_cast<SocketId>(choice + 1);
   return ids[choice % ids.size()];
+}
+
+SocketId StreamWorld::pick_id() { return id_at(input_.byte()); }
+
+/// The services' handles, or 0, which is nobody's.
+ServiceHandle StreamWorld::pick_requester() {
+  const std::uint8_t choice = input_.byte();
+  return choice == 255 ? 0 : static_cast<ServiceHandle>(1 + choice % kServices);
 }
 
 ServiceHandle StreamWorld::pick_service() {
@@ -78,45 +83,6 @@ void StreamWorld::send(SocketId id, std::size_t size, Priority priority) {
   if (const auto text = message(size)) server_.send(id, *text, priority);
 }
 
-// ---- Services on the reactor's thread
-
-void StreamWorld::answer(const Event& event) {
-  if (!options_.services) return;
-  heard_.push_back({.kind = event.kind, .id = event.id, .to = event.to, .ud = event.ud});
-}
-
-void StreamWorld::run_services() {
-  const std::size_t count = std::min(heard_.size(), kAnswersMax);
-  for (std::size_t at = 0; at < count; ++at) {
-    const Event& event = heard_[at];
-    switch (event.kind) {
-      case EventKind::accept:
-        server_.start(event.to, static_cast<SocketId>(event.ud));
-        break;
-      case EventKind::data:
-        send(event.id, 1 + static_cast<std::size_t>(event.ud) % 40, Priority::high);
-        break;
-      case EventKind::udp:
-        if (const auto text = message(static_cast<std::size_t>(event.ud))) {
-          server_.send_to(event.id, endpoint(kUdpHost, kUdpPort), *text);
-        }
-        break;
-      case EventKind::handover:
-        server_.give_back(event.to, event.id, 5);
-        server_.hand_over_done(event.to, event.id);
-        break;
-      case EventKind::close:
-        server_.close(event.to, event.id, CloseMode::soft, CloseAnswer::not_needed);
-        break;
-      case EventKind::open:
-      case EventKind::error:
-      case EventKind::warning:
-        break;
-    }
-  }
-  heard_.erase(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(count));
-}
-
 // ---- Raw bytes
 
 void StreamWorld::op_raw_bytes() { write_raw(input_.bytes(input_.below(64))); }
@@ -134,7 +100,7 @@ void StreamWorld::op_raw_packet() {
 
 ControlPacket StreamWorld::raw_packet(std::uint8_t type) {
   const SocketId id = pick_id();
-  const ServiceHandle service = pick_service();
+  const ServiceHandle service = pick_requester();
   const std::uint8_t argument = input_.byte();
   const Token token = (Token{1} + argument / 16) << 32U | argument % 16;
   const auto address = UdpAddress::from_endpoint(endpoint(kUdpHost, kUdpPort));
@@ -301,6 +267,12 @@ void StreamWorld::op_send_high() {
 void StreamWorld::op_send_low() {
   const SocketId id = pick_id();
   send(id, 1 + std::size_t{input_.byte()}, Priority::low);
+}
+
+/// What a sender on another thread does that looked at the socket before it changed.
+void StreamWorld::op_post_send() {
+  const SocketId id = pick_id();
+  if (const auto text = message(1 + std::size_t{input_.byte()})) server_.post_send(id, *text);
 }
 
 /// Enough for WARNING; only where a peer can take it in a moment.

@@ -108,6 +108,8 @@ class SimKernel {
   /// Somebody who shares the listening socket at `at` calls shutdown(2) on it: its backlog is
   /// reset, and it hangs up without an error. Requires: there is one.
   void shut_listener(const Endpoint& at);
+  /// Whether there is a listening socket at `at`, shut or not.
+  [[nodiscard]] bool has_listener(const Endpoint& at) { return listener_at(at) != nullptr; }
   /// How a remote host answers connects to `at`, those under way included.
   void set_remote(const Endpoint& at, RemoteAnswer answer) { remotes_[at.text()].answer = answer; }
   /// The far end of the oldest connect that the remote host at `at` accepted and that was not taken

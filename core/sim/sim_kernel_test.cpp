@@ -115,6 +115,7 @@ TEST_F(SimKernelTest, ADialNeedsAListenerWithRoom) {
 TEST_F(SimKernelTest, AListenerThatIsShutHangsUpWithoutAnErrorAndResetsItsBacklog) {
   const int listener = make_listener(kHere);
   const SimPeer peer = sys.dial(kHere).value();
+  EXPECT_TRUE(sys.has_listener(kHere));
   sys.shut_listener(kHere);
   EXPECT_EQ(ready(listener), std::uint32_t{EPOLLOUT | EPOLLHUP});
   EXPECT_EQ(sys.take_socket_error(listener).value(), 0);

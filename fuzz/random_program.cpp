@@ -1,0 +1,137 @@
+// Random programs. Each has a theme: the operations of one part of a socket's life come more often
+// than the rest, so that what needs several of them in a row is met soon.
+
+#include "fuzz/sim_form.hpp"
+#include "fuzz/sim_program.hpp"
+
+namespace skysock::fuzz {
+namespace {
+
+struct Theme {
+  std::string_view letters;     ///< Of operations that come kThemeWeight times as often.
+  std::string_view start = {};  ///< After the connection: a program whose world is mixed in.
+};
+constexpr unsigned kThemeWeight = 6;
+
+constexpr std::array kThemes = {
+    Theme{""}, Theme{"DPitgq"},  // Output that does not fit.
+    Theme{"DPKfgis"},            // Closing with output pending.
+    Theme{"DtfezHSq"},           // Ends of peers, while a socket is held.
+    Theme{"HvVwSDf"},            // Hand-over.
+    Theme{"OmRhKDC"},            // Connecting.
+    Theme{"UNCAaK"},             // Datagrams.
+    Theme{"Bltfe"},              // Borrowed descriptors.
+    Theme{"ps"},                 // Packets that no call makes.
+    Theme{"yGSvK"},              // Owners that end.
+    // One socket in another's place.
+    Theme{"xtdSz", "world 2 128 0 0 0\nhabit service=0 does=3 victim=2\ndial listener=0\npoll\n"},
+    // A listener that cannot accept; one that ends.
+    Theme{"psVLdujbH", "world 0 0 0 0 0\nfault call=5 error=4 after=0\ndial listener=0\npoll\n"},
+    // Commands for ids whose create commands were lost, and whose owner has closed them.
+    Theme{"psS",
+          "world 0 0 0 0 0\nraw 53 12\nudp service=0 kind=0\nraw 53 15\nopen service=0 where=0\n"
+          "send_to id=2 destination=0 size=3\nsend id=3 size=3\nclose service=0 id=2 flags=0\n"
+          "close service=0 id=3 flags=0\npoll\n"},
+    // Datagrams that wait, and a poller that fails.
+    Theme{"ACaK",
+          "world 0 16 0 0 0\nudp service=0 kind=0\npoll\nfault call=20 error=1 after=0\n"
+          "fault call=10 error=7 after=0\n"},
+    // Commands for who has closed and cannot send: the buffers hold a byte.
+    Theme{"psKfg", "world 0 0 5 0 0\nsend id=1 size=99\nclose service=0 id=1 flags=0\npoll\n"}};
+
+/// A listener and a connection, as most programs need one.
+constexpr std::string_view kConnection =
+    "world 0 0 0 0 0\nlisten service=0\npoll\nstart service=0 id=0\npoll\n"
+    "dial listener=0\npoll\nstart service=0 id=1\npoll\n";
+
+void append(SimProgram& program, const SimProgram& more) {
+  for (std::size_t at = 0; at < program.world.size(); ++at) program.world[at] |= more.world[at];
+  program.operations.insert(program.operations.end(), more.operations.begin(),
+                            more.operations.end());
+}
+
+/// What programs of a theme begin with.
+const SimProgram& start_of(std::size_t theme) {
+  static const std::vector<SimProgram> kStarts = [] {
+    std::vector<SimProgram> starts;
+    for (const Theme& one : kThemes) {
+      starts.push_back(parse_program(kConnection).value());
+      if (!one.start.empty()) append(starts.back(), parse_program(one.start).value());
+    }
+    return starts;
+  }();
+  return kStarts[theme];
+}
+
+/// Arguments that meet each other: few services, few ids, few peers, small and large sizes.
+std::uint8_t random_argument(std::string_view name, Prng& random) {
+  const auto below = [&](std::uint64_t bound) {
+    return static_cast<std::uint8_t>(random.below(bound));
+  };
+  if (name == "service") return random.below(4) == 0 ? below(4) : std::uint8_t{0};
+  if (name == "id") return random.below(16) == 0 ? below(256) : below(5);
+  if (name == "peer" || name == "listener" || name == "remote" || name == "which") return below(3);
+  if (name == "size" || name == "bytes") return random.below(3) == 0 ? below(256) : below(12);
+  if (name == "tenths") return random.below(2) == 0 ? below(12) : below(256);
+  if (name == "after") return random.below(2) == 0 ? std::uint8_t{0} : below(4);
+  if (name == "left") return random.below(3) == 0 ? std::uint8_t{255} : below(4);
+  if (name == "type") {
+    constexpr std::string_view kTypes = "SLOBUNKDPACTHWX";
+    return static_cast<std::uint8_t>(kTypes[random.below(kTypes.size())]);
+  }
+  if (name == "requester") return random.below(4) == 0 ? std::uint8_t{255} : below(4);
+  if (name == "argument") return random.below(2) == 0 ? below(256) : below(8);
+  if (name == "victim") return below(4);
+  if (name == "cut") return random.below(3) == 0 ? below(20) : std::uint8_t{0};
+  return below(256);
+}
+
+SimOperation random_operation(const Form& form, Prng& random) {
+  SimOperation operation{.letter = form.letter};
+  if (form.letter == kRaw) {
+    for (std::uint64_t left = random.below(24); left > 0; --left) {
+      operation.arguments.push_back(static_cast<std::uint8_t>(random.below(256)));
+    }
+    return operation;
+  }
+  for (std::size_t at = 0; at < form.count(); ++at) {
+    operation.arguments.push_back(random_argument(form.arguments[at], random));
+  }
+  return operation;
+}
+
+/// By weight; one that moves megabytes is taken less often still.
+const Form& random_form(const Theme& theme, Prng& random) {
+  const auto weight = [&](const Form& form) {
+    return form.weight * (theme.letters.contains(form.letter) ? kThemeWeight : 1);
+  };
+  std::uint64_t total = 0;
+  for (const Form& form : forms()) total += weight(form);
+  for (;;) {
+    std::uint64_t choice = random.below(total);
+    const Form* form = forms().data();
+    for (; choice >= weight(*form); ++form) choice -= weight(*form);
+    if (form->letter != kMuch || random.below(32) == 0) return *form;
+  }
+}
+
+}  // namespace
+
+SimProgram random_program(Prng& random) {
+  constexpr std::size_t kOperationsMin = 4;
+  // Most are short, so that many are run; some are long, for what needs many steps.
+  const std::size_t more = random.below(8) == 0 ? 60 : 12;
+  SimProgram program;
+  for (std::uint8_t& choice : program.world) {
+    // Most worlds are plain but for one thing or two.
+    choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};
+  }
+  const std::size_t theme = random.below(kThemes.size());
+  if (random.below(4) != 0) append(program, start_of(theme));
+  for (std::size_t left = kOperationsMin + random.below(more); left > 0; --left) {
+    program.operations.push_back(random_operation(random_form(kThemes[theme], random), random));
+  }
+  return program;
+}
+
+}  // namespace skysock::fuzz
