@@ -188,6 +188,9 @@ class SocketServer {
   /// The state of `id` at some moment during the call; free when it is stale.
   [[nodiscard]] State state(SocketId id) const;
   [[nodiscard]] Protocol protocol(SocketId id) const;
+  /// Output of `id` that the kernel has not taken yet, as netstat() counts it, at some moment
+  /// during the call; 0 when it is stale. Cost: one load. Thread safe.
+  [[nodiscard]] std::uint64_t queued_bytes(SocketId id) const;
 
   [[nodiscard]] SocketServerCounts counts() const;
 

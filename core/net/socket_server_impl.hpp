@@ -350,6 +350,12 @@ Protocol SocketServer<Sys>::protocol(SocketId id) const {
 }
 
 template <Syscalls Sys>
+std::uint64_t SocketServer<Sys>::queued_bytes(SocketId id) const {
+  const SharedSlot* slot = impl_->parts.shared.slots.find(id);
+  return slot == nullptr ? 0 : slot->output.bytes(id).value_or(0);
+}
+
+template <Syscalls Sys>
 SocketServerCounts SocketServer<Sys>::counts() const {
   const auto read = [](const std::atomic<std::uint64_t>& counter) {
     return counter.load(std::memory_order_relaxed);

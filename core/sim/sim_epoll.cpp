@@ -1,5 +1,6 @@
 // SimKernel: epoll sets.
 
+#include "core/base/check.hpp"
 #include "core/sim/sim_kernel.hpp"
 
 namespace skysock {
@@ -56,6 +57,11 @@ Result<void> SimKernel::epoll_remove(int epoll_fd, int fd) {
   if (found == (*set)->interests.end()) return failure(std::errc::no_such_file_or_directory);
   (*set)->interests.erase(found);
   return {};
+}
+
+const std::vector<EpollSet::Interest>& SimKernel::watched() {
+  SKYSOCK_CHECK(epoll_fds_.size() == 1);
+  return std::get<EpollSet>(object_at(epoll_fds_.front())).interests;
 }
 
 std::size_t SimKernel::collect(EpollSet& set, std::span<epoll_event> into) {

@@ -72,6 +72,7 @@ Result<int> SimKernel::install(Object object, bool nonblocking) {
   one.object = std::move(object);
   one.nonblocking = nonblocking;
   one.options = {};
+  one.traffic = {};
   return *fd;
 }
 
@@ -123,6 +124,18 @@ std::size_t SimKernel::take_send_limit(int fd) {
   return limit;
 }
 
+void SimKernel::note_read(int fd, std::size_t bytes) {
+  descriptor(fd).traffic.read_bytes += bytes;
+  traffic_.read_bytes += bytes;
+}
+
+Result<std::size_t> SimKernel::note_sent(int fd, Result<std::size_t> result) {
+  if (!result) return result;
+  descriptor(fd).traffic.sent_bytes += *result;
+  traffic_.sent_bytes += *result;
+  return result;
+}
+
 Result<std::size_t> SimKernel::read_object(Object& object, std::span<std::byte> into) {
   if (auto* end = std::get_if<Stream>(&object)) return (*end)->read(into);
   if (auto* reader = std::get_if<PipeReader>(&object)) return reader->pipe->read(into);
@@ -143,7 +156,9 @@ Result<std::size_t> SimKernel::read(int fd, std::span<std::byte> into) {
   const Result<Object*> object = open(Call::read, fd);
   if (!object) return Failure(object.error());
   if (into.empty() && is_socket(**object)) return 0;  // sock_read_iter() does not even look.
-  return note_block(fd, read_object(**object, into));
+  const Result<std::size_t> got = note_block(fd, read_object(**object, into));
+  if (got) descriptor(fd).traffic.read_bytes += *got;
+  return got;
 }
 
 Result<std::size_t> SimKernel::receive(int fd, std::span<std::byte> into) {
@@ -153,7 +168,9 @@ Result<std::size_t> SimKernel::receive(int fd, std::span<std::byte> into) {
                       std::holds_alternative<Listener>(**object) ||
                       std::holds_alternative<Datagrams>(**object);
   if (!socket) return failure(std::errc::not_a_socket);
-  return note_block(fd, read_object(**object, into));
+  const Result<std::size_t> got = note_block(fd, read_object(**object, into));
+  if (got) note_read(fd, *got);
+  return got;
 }
 
 namespace {
@@ -198,7 +215,7 @@ Result<std::size_t> SimKernel::write_parts(int fd, std::span<const iovec> parts)
   const Result<Object*> object = open(Call::write_parts, fd);
   if (!object) return Failure(object.error());
   if (parts.size() > kPartsMax) return failure(std::errc::invalid_argument);
-  return note_block(fd, write_object(**object, parts, take_send_limit(fd)));
+  return note_sent(fd, note_block(fd, write_object(**object, parts, take_send_limit(fd))));
 }
 
 Result<bool> SimKernel::set_nonblocking(int fd, bool on) {

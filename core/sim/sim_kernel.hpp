@@ -49,6 +49,13 @@ class SimKernel {
   using Resolver = SimResolver;
   using Uring = NoUring;
 
+  /// What went through a descriptor, by the code under test.
+  struct Traffic {
+    std::uint64_t read_bytes = 0;  ///< By read(), receive() and receive_from(),
+    std::uint64_t sent_bytes = 0;  ///< and by send(), write_parts() and send_to().
+    std::uint64_t datagrams_sent = 0;
+  };
+
   explicit SimKernel(SimOptions options = {}) : options_(options) {}
   SimKernel(const SimKernel&) = delete;
   SimKernel& operator=(const SimKernel&) = delete;
@@ -170,6 +177,13 @@ class SimKernel {
   [[nodiscard]] std::optional<int> option(int fd, SocketOption option);
   [[nodiscard]] bool is_nonblocking(int fd);
   [[nodiscard]] std::size_t open_fds() const;
+  /// Since the descriptor was made. Requires: it is open.
+  [[nodiscard]] const Traffic& traffic(int fd) { return descriptor(fd).traffic; }
+  /// Of the calls that only sockets and lent descriptors meet, through all descriptors, closed ones
+  /// too: receive(), receive_from(), send(), write_parts(), send_to().
+  [[nodiscard]] const Traffic& socket_traffic() const { return traffic_; }
+  /// What the epoll set watches. Requires: there is exactly one.
+  [[nodiscard]] const std::vector<EpollSet::Interest>& watched();
   [[nodiscard]] std::uint64_t bad_fd_calls() const { return bad_fd_calls_; }
   /// Calls on a blocking descriptor that would have blocked the thread.
   [[nodiscard]] std::uint64_t blocked_calls() const { return blocked_calls_; }
@@ -182,6 +196,7 @@ class SimKernel {
     Object object;
     bool nonblocking = false;
     std::array<std::optional<int>, kSocketOptionCount> options;
+    Traffic traffic;
   };
 
   struct Remote {
@@ -209,6 +224,8 @@ class SimKernel {
                                    std::size_t limit = SIZE_MAX);
   template <typename T>
   Result<T> note_block(int fd, Result<T> result);
+  Result<std::size_t> note_sent(int fd, Result<std::size_t> result);
+  void note_read(int fd, std::size_t bytes);
   std::size_t take_send_limit(int fd);
   static constexpr std::size_t kPartsMax = 1'024;  ///< UIO_MAXIOV.
 
@@ -231,6 +248,7 @@ class SimKernel {
   std::vector<Descriptor> descriptors_;
   std::vector<int> listener_fds_;
   std::vector<int> epoll_fds_;
+  Traffic traffic_;
   std::deque<std::weak_ptr<TcpEnd>> connecting_;  ///< Oldest first.
   std::map<std::string, Remote> remotes_;         ///< By Endpoint::text().
   std::shared_ptr<UdpNetwork> udp_ = std::make_shared<UdpNetwork>();

@@ -100,7 +100,7 @@ Result<std::size_t> SimKernel::send(int fd, std::span<const iovec> parts) {
   if (!object) return Failure(object.error());
   if (!is_socket(**object)) return failure(std::errc::not_a_socket);
   if (parts.size() > kPartsMax) return failure(std::errc::message_size);
-  return note_block(fd, write_object(**object, parts, take_send_limit(fd)));
+  return note_sent(fd, note_block(fd, write_object(**object, parts, take_send_limit(fd))));
 }
 
 // ---- Network

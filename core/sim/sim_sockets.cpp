@@ -28,7 +28,11 @@ Result<std::size_t> SimKernel::send_to(int fd, std::span<const std::byte> from,
                                        const Endpoint& endpoint) {
   const Result<Object*> object = open(Call::send_to, fd);
   if (!object) return Failure(object.error());
-  if (auto* socket = std::get_if<Datagrams>(*object)) return udp_->send(*socket, endpoint, from);
+  if (auto* socket = std::get_if<Datagrams>(*object)) {
+    const Result<std::size_t> sent = note_sent(fd, udp_->send(*socket, endpoint, from));
+    if (sent) ++descriptor(fd).traffic.datagrams_sent;
+    return sent;
+  }
   if (!is_socket(**object)) return failure(std::errc::not_a_socket);
   // A stream does not look at the address.
   const iovec part{.iov_base = const_cast<std::byte*>(from.data()), .iov_len = from.size()};
@@ -39,7 +43,9 @@ Result<ReceivedDatagram> SimKernel::receive_from(int fd, std::span<std::byte> in
   const Result<Object*> object = open(Call::receive_from, fd);
   if (!object) return Failure(object.error());
   if (auto* socket = std::get_if<Datagrams>(*object)) {
-    return note_block(fd, (*socket)->take(into));
+    const Result<ReceivedDatagram> got = note_block(fd, (*socket)->take(into));
+    if (got) note_read(fd, got->bytes);
+    return got;
   }
   if (!is_socket(**object)) return failure(std::errc::not_a_socket);
   const Result<std::size_t> got = note_block(fd, read_object(**object, into));
