@@ -225,6 +225,7 @@ void Reactor<Sys>::drop_output(Connection& connection) {
   if (!connection.output) return;
   const std::size_t bytes = connection.output->bytes();
   connection.output.reset();
+  touch_interest(connection);  // Nobody waits for room any more.
   shared_->slots.at(connection.id).output.subtract(connection.id, bytes);
 }
 

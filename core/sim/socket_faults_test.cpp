@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -462,6 +463,24 @@ TEST_F(SocketFaults, AnOwnerThatIsGoneIsFoundOutByTheFirstOfManyDatagramsOrReads
   EXPECT_TRUE(world.until([&] {
     return world.server->state(udp) == State::free && world.server->state(held.id) == State::free;
   }));
+}
+
+TEST_F(SocketFaults, WhatIsLostBetweenOwnersWaitsForNoRoom) {
+  world.sys.options().buffers = {.send_bytes = 1, .window_bytes = 1};
+  const auto pair = world.connection();
+  ASSERT_TRUE(world.server->hand_over(kOwner, pair.id).has_value());
+  ASSERT_NE(world.wait_for(EventKind::handover, pair.id), nullptr);
+  const auto is_watched = [&] {
+    const auto data = static_cast<std::uint64_t>(pair.id);
+    return std::ranges::count(world.sys.watched(), data, &EpollSet::Interest::data) > 0;
+  };
+  ASSERT_TRUE(world.send(pair.id, "does not fit"));
+  world.settle();
+  EXPECT_TRUE(is_watched());
+  world.sys.fail_next(Call::send, EIO);
+  ASSERT_TRUE(world.send(pair.id, "fails"));
+  world.settle();
+  EXPECT_FALSE(is_watched());
 }
 
 }  // namespace
