@@ -38,8 +38,8 @@ void ChannelModel::take(const Reading& reading) {
     return;
   }
   const FlatPacket& packet = reading.packet;
-  ++by_letter_[packet.type];
-  log_.push_back(packet);
+  ++by_letter_[static_cast<unsigned char>(packet.type)];
+  log_.push_back({packet, std::nullopt});
   switch (packet.type) {
     case 'S':
       if (known_.contains(packet.id)) conversations_[packet.id].started = true;
@@ -79,6 +79,7 @@ void ChannelModel::take_send(const FlatPacket& packet) {
     return;
   }
   std::string text = payloads_.take(packet.token).text;
+  log_.back().payload_bytes = text.size();
   Conversation& conversation = conversations_[packet.id];
   if (!conversation.started || conversation.closed || packet.type == 'A') return;
   (packet.type == 'D' ? conversation.high : conversation.low).push_back(std::move(text));

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -22,6 +24,12 @@ struct Conversation {
   bool started = true;   ///< Before that, what comes is dropped.
   bool closed = false;   ///< The owner's side is closed: what comes later is dropped.
   bool aborted = false;  ///< Abortively.
+};
+
+/// A well-formed packet, and what lay under its token if that was its own.
+struct TakenPacket {
+  FlatPacket packet;
+  std::optional<std::size_t> payload_bytes;
 };
 
 /// What lies under tokens that are handed out as the server does it: a token is a place and, above
@@ -97,7 +105,7 @@ class ChannelModel {
   /// The reactor closed `id` on its owner's behalf.
   void closed(SocketId id) { conversations_[static_cast<std::uint32_t>(id)].closed = true; }
   /// The well-formed packets that advance() took since the last call.
-  std::vector<FlatPacket> take_log() { return std::exchange(log_, {}); }
+  std::vector<TakenPacket> take_log() { return std::exchange(log_, {}); }
 
   /// No whole packet waits.
   [[nodiscard]] bool all_consumed() const { return missing() > 0 || stream_.empty(); }
@@ -116,8 +124,7 @@ class ChannelModel {
 
   [[nodiscard]] std::uint64_t packets() const { return packets_; }
   [[nodiscard]] std::uint64_t packets_of(char letter) const {
-    const auto found = by_letter_.find(letter);
-    return found == by_letter_.end() ? 0 : found->second;
+    return by_letter_[static_cast<unsigned char>(letter)];
   }
   [[nodiscard]] std::uint64_t decode_errors() const { return decode_errors_; }
   [[nodiscard]] std::uint64_t stale_tokens() const { return stale_tokens_; }
@@ -143,13 +150,13 @@ class ChannelModel {
 
   std::vector<std::byte> stream_;
   std::vector<FlatPacket> local_;
-  std::vector<FlatPacket> log_;
+  std::vector<TakenPacket> log_;
   std::set<std::uint32_t> known_;
   ParkedValues<Payload> payloads_;
   ParkedValues<Fd> fds_;
   std::map<std::uint32_t, Conversation> conversations_;
   std::map<std::uint16_t, std::set<std::uint32_t>> ports_;
-  std::map<char, std::uint64_t> by_letter_;
+  std::array<std::uint64_t, 256> by_letter_{};
   std::uint64_t packets_ = 0;
   std::uint64_t decode_errors_ = 0;
   std::uint64_t stale_tokens_ = 0;

@@ -27,6 +27,7 @@ ModelledServer::ModelledServer(SimKernel& kernel, const Tuning& tuning, Hooks ho
   auto server = SocketServer<SimKernel>::create(kernel, tuning, sink);
   SKYSOCK_CHECK(server.has_value());
   server_ = std::move(*server);
+  model_.emplace(kernel, tuning);
   server_->observe({.context = this, .on_step = [](void* context, const Step& step) {
                       static_cast<ModelledServer*>(context)->on_step(step);
                     }});
@@ -37,6 +38,7 @@ ModelledServer::ModelledServer(SimKernel& kernel, const Tuning& tuning, Hooks ho
 bool ModelledServer::deliver(Event&& event) {
   const bool refused = dead_.contains(event.to);
   trace_event(event, refused);
+  model_->take(event, refused);
   const bool announced = steps_.take(event, refused);
   if (!announced && event.kind == EventKind::data && !meddled_) {
     SKYSOCK_CHECK(!events_.find(event.id)->redelivery.empty());
@@ -63,6 +65,7 @@ bool ModelledServer::deliver(Event&& event) {
 void ModelledServer::on_step(const Step& step) {
   const Rule& rule = step.rule;
   trace_step(step);
+  model_->take(step);
   steps_.take(step, events_.find(step.id) != nullptr);
   if (rule.act == Act::own) events_.owner_changed(step.id);
   const bool closes = rule.input == Input::close_flushed || rule.input == Input::close_final ||
@@ -87,13 +90,13 @@ void ModelledServer::on_step(const Step& step) {
 }
 
 void ModelledServer::on_run() {
-  catch_up();
+  catch_up(server_->counts().packets);
   hooks_.run();
 }
 
 void ModelledServer::on_flush() {
   if (!std::exchange(netstat_wanted_, false)) return;
-  catch_up();
+  catch_up(server_->counts().packets);
   check_netstat(server_->netstat());
 }
 
@@ -106,7 +109,10 @@ void ModelledServer::post(const ControlPacket& packet) {
 }
 
 void ModelledServer::inject(std::span<const std::byte> bytes) {
-  meddled_ = meddled_ || !bytes.empty();
+  if (!bytes.empty()) {
+    meddled_ = true;
+    model_->meddle();
+  }
   SKYSOCK_CHECK(server_->inject(bytes).has_value());
   channel_.feed(bytes);
 }
@@ -115,25 +121,24 @@ void ModelledServer::poll(int timeout_ms) {
   polling_ = true;
   const bool goes_on = server_->poll(timeout_ms);
   polling_ = false;
-  catch_up();
+  const SocketServerCounts counts = server_->counts();
+  catch_up(counts.packets);
   SKYSOCK_CHECK(goes_on || channel_.exit_sent());
   SKYSOCK_CHECK(steps_.due() == 0);
-  // Every command that names an id is answered by one step, whatever the id.
-  SKYSOCK_CHECK(steps_.steps(Input::start) == channel_.packets_of('S'));
-  SKYSOCK_CHECK(steps_.steps(Input::set_option) == channel_.packets_of('T'));
-  SKYSOCK_CHECK(steps_.steps(Input::set_address) == channel_.packets_of('C'));
-  SKYSOCK_CHECK(steps_.steps(Input::arm_write) == channel_.packets_of('W'));
+  model_->check(*server_, counts, channel_);
 }
 
 /// Shows the channel's model what the reactor has taken out of it.
-void ModelledServer::catch_up() {
-  channel_.advance(server_->counts().packets);
+void ModelledServer::catch_up(std::uint64_t packets) {
+  channel_.advance(packets);
   for (const SocketId id : std::exchange(closed_ids_, {})) channel_.closed(id);
   // Accepted after these commands were carried out.
   for (const SocketId id : std::exchange(fresh_ids_, {})) {
     channel_.accepted(static_cast<std::uint32_t>(id));
   }
-  for (const FlatPacket& packet : channel_.take_log()) {
+  for (const TakenPacket& taken : channel_.take_log()) {
+    const FlatPacket& packet = taken.packet;
+    model_->take(taken);
     const auto id = static_cast<SocketId>(packet.id);
     const bool wants_answer = packet.type == 'K' && (packet.flags & 2) != 0;
     if (wants_answer) events_.answer_wanted(packet.requester, id);
@@ -157,7 +162,8 @@ void ModelledServer::catch_up() {
 
 // ---- Making sockets
 
-SocketId ModelledServer::issued(SocketId id, bool datagrams) {
+SocketId ModelledServer::issued(SocketId id, ServiceHandle owner, bool datagrams) {
+  model_->made(id, owner, datagrams);
   events_.id_issued(id, datagrams);
   ids_.push_back(id);
   channel_.id_known(static_cast<std::uint32_t>(id));
@@ -169,7 +175,7 @@ SocketId ModelledServer::listen(ServiceHandle owner, const std::string& host, st
   if (!id) return 0;
   const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'L');
   post(ListenPacket{.id = *id, .requester = owner, .fd = token});
-  return issued(*id);
+  return issued(*id, owner);
 }
 
 SocketId ModelledServer::open(ServiceHandle owner, const std::string& host, std::uint16_t port) {
@@ -177,15 +183,17 @@ SocketId ModelledServer::open(ServiceHandle owner, const std::string& host, std:
   if (!id) return 0;
   post(OpenPacket{.id = *id, .requester = owner, .port = port, .host = host});
   connects_.insert(*id);
-  return issued(*id);
+  return issued(*id, owner);
 }
 
-SocketId ModelledServer::bind(ServiceHandle owner, int fd) {
+SocketId ModelledServer::bind(ServiceHandle owner, int fd, bool pollable) {
   const auto id = server_->bind(owner, fd);
+  if (id) issued(*id, owner);
+  model_->lent(fd, id.value_or(0), pollable);
   if (!id) return 0;
   const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'B');
   post(BindPacket{.id = *id, .requester = owner, .fd = token});
-  return issued(*id);
+  return *id;
 }
 
 SocketId ModelledServer::udp(ServiceHandle owner, const std::string& host, std::uint16_t port) {
@@ -194,7 +202,7 @@ SocketId ModelledServer::udp(ServiceHandle owner, const std::string& host, std::
   const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'U');
   post(UdpPacket{.id = *id, .requester = owner, .fd = token});
   if (port != 0) datagrams_.bound(*id, Endpoint::from_numeric(host, port)->text());
-  return issued(*id, true);
+  return issued(*id, owner, true);
 }
 
 SocketId ModelledServer::udp_dial(ServiceHandle owner, const Endpoint& to) {
@@ -204,7 +212,7 @@ SocketId ModelledServer::udp_dial(ServiceHandle owner, const Endpoint& to) {
   post(DialPacket{
       .id = *id, .requester = owner, .fd = token, .address = UdpAddress::from_endpoint(to)});
   destinations_[*id] = to.text();
-  return issued(*id, true);
+  return issued(*id, owner, true);
 }
 
 void ModelledServer::udp_connect(SocketId id, const Endpoint& to) {
@@ -250,7 +258,7 @@ void ModelledServer::give_back(ServiceHandle requester, SocketId id, std::size_t
 }
 
 void ModelledServer::give_back_piece(ServiceHandle by, SocketId id, const std::string& text) {
-  SKYSOCK_CHECK(server_->give_back(by, id, Block::copy_of(text)).has_value());
+  SKYSOCK_CHECK(server_->give_back(by, id, payload(text)).has_value());
   if (text.empty()) return;
   const Token token = channel_.park_payload(0, text);
   post(HoldPacket{.id = id, .requester = by, .mode = HoldMode::give_back, .payload = token});
@@ -329,12 +337,13 @@ void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* 
   SKYSOCK_CHECK(text.size() <= static_cast<std::size_t>(limit_of(id).bytes));
   accepted_[id].bytes += text.size();
   ++accepted_[id].sends;
+  const bool cut = server_->counts().direct_remainders != remainders;
+  model_->sent(id, text.size(), cut);
   const bool datagram = is_udp(server_->protocol(id));
   if (datagram) {
     const std::string where = to != nullptr ? to->text() : destinations_[id];
     datagrams_.sent_by_us(id, meddled_ ? std::string() : where, text);
   }
-  const bool cut = server_->counts().direct_remainders != remainders;
   const bool written = outcome == SendOutcome::written;
   if (written) ++written_;
   if (written || cut) {
@@ -361,7 +370,7 @@ void ModelledServer::send(SocketId id, const std::string& text, Priority priorit
   const std::uint64_t remainders = server_->counts().direct_remainders;
   // Both ways to hand a payload over.
   const auto done = text.size() % 2 == 0 ? server_->send(id, bytes_of(text), priority)
-                                         : server_->send(id, Block::copy_of(text), priority);
+                                         : server_->send(id, payload(text), priority);
   if (!done) return check_refusal(id, text.size(), done.error(), state);
   SKYSOCK_CHECK(traits(state).send != SendMode::refused);
   took(id, text, nullptr, remainders, priority, *done);
@@ -371,11 +380,12 @@ void ModelledServer::post_send(SocketId id, const std::string& text) {
   const Life* life = events_.find(id);
   // Without a destination no sender would have come so far.
   if (life == nullptr || (life->datagrams && !destinations_.contains(id))) return;
-  SKYSOCK_CHECK(server_->post_send(id, Block::copy_of(text)).has_value());
+  SKYSOCK_CHECK(server_->post_send(id, payload(text)).has_value());
   const Token token = channel_.park_payload(static_cast<std::uint32_t>(id), text);
   post(SendPacket{.id = id, .payload = token, .priority = Priority::high});
   accepted_[id].bytes += text.size();
   ++accepted_[id].sends;
+  model_->sent(id, text.size(), false);
   if (life->datagrams)
     datagrams_.sent_by_us(id, meddled_ ? std::string() : destinations_[id], text);
 }
@@ -383,7 +393,7 @@ void ModelledServer::post_send(SocketId id, const std::string& text) {
 void ModelledServer::send_to(SocketId id, const Endpoint& to, const std::string& text) {
   const State state = server_->state(id);
   const std::uint64_t remainders = server_->counts().direct_remainders;
-  const auto done = server_->send_to(id, UdpAddress::from_endpoint(to), Block::copy_of(text));
+  const auto done = server_->send_to(id, UdpAddress::from_endpoint(to), payload(text));
   if (!done) return check_refusal(id, text.size(), done.error(), state);
   SKYSOCK_CHECK(traits(state).send != SendMode::refused);
   took(id, text, &to, remainders, Priority::high, *done);

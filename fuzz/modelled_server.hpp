@@ -16,6 +16,7 @@
 #include "fuzz/channel_model.hpp"
 #include "fuzz/datagram_ledger.hpp"
 #include "fuzz/event_oracle.hpp"
+#include "fuzz/server_model.hpp"
 #include "fuzz/step_oracle.hpp"
 
 namespace skysock::fuzz {
@@ -41,7 +42,8 @@ class ModelledServer {
   // ---- The server's calls. Those that make a socket answer its id, 0 when it was refused.
   SocketId listen(ServiceHandle owner, const std::string& host, std::uint16_t port);
   SocketId open(ServiceHandle owner, const std::string& host, std::uint16_t port);
-  SocketId bind(ServiceHandle owner, int fd);
+  /// `pollable`: the descriptor is no file.
+  SocketId bind(ServiceHandle owner, int fd, bool pollable);
   SocketId udp(ServiceHandle owner, const std::string& host, std::uint16_t port);
   SocketId udp_dial(ServiceHandle owner, const Endpoint& to);
   void udp_connect(SocketId id, const Endpoint& to);
@@ -70,6 +72,8 @@ class ModelledServer {
 
   /// Nobody lives at that handle from now on.
   void service_died(ServiceHandle service) { dead_.insert(service); }
+  /// Payloads that were given to the server and were not freed.
+  [[nodiscard]] std::size_t payloads() const { return payloads_; }
 
   // ---- What is known. In modelled_server_checks.cpp, what must hold at the end.
   /// Every id that was ever handed out, in order.
@@ -93,13 +97,14 @@ class ModelledServer {
   };
 
   bool deliver(Event&& event);
+  Block payload(const std::string& text);
   void check_open(const Event& event);
   void on_step(const Step& step);
   void on_run();
   void on_flush();
   void post(const ControlPacket& packet);
-  void catch_up();
-  SocketId issued(SocketId id, bool datagrams = false);
+  void catch_up(std::uint64_t packets);
+  SocketId issued(SocketId id, ServiceHandle owner, bool datagrams = false);
   Limit& limit_of(SocketId id);
   void give_back_piece(ServiceHandle by, SocketId id, const std::string& text);
   [[nodiscard]] std::uint64_t keep_bytes(SocketId id) const;
@@ -117,6 +122,8 @@ class ModelledServer {
   StepOracle steps_;
   DatagramLedger datagrams_;
   std::unique_ptr<SocketServer<SimKernel>> server_;
+  std::optional<ServerModel> model_;
+  std::size_t payloads_ = 0;  ///< Given to the server and not freed.
   std::vector<SocketId> ids_;
   std::vector<SocketId> fresh_ids_;   ///< Accepted since the channel was last looked at.
   std::vector<SocketId> closed_ids_;  ///< Closed by their owners since then.

@@ -100,18 +100,26 @@ SimOperation random_operation(const Form& form, Prng& random) {
   return operation;
 }
 
+/// Every operation as often as its weight says in programs of a theme.
+std::vector<const Form*> weighted_forms(const Theme& theme) {
+  std::vector<const Form*> weighted;
+  for (const Form& form : forms()) {
+    const unsigned weight = form.weight * (theme.letters.contains(form.letter) ? kThemeWeight : 1);
+    weighted.insert(weighted.end(), weight, &form);
+  }
+  return weighted;
+}
+
 /// By weight; one that moves megabytes is taken less often still.
-const Form& random_form(const Theme& theme, Prng& random) {
-  const auto weight = [&](const Form& form) {
-    return form.weight * (theme.letters.contains(form.letter) ? kThemeWeight : 1);
-  };
-  std::uint64_t total = 0;
-  for (const Form& form : forms()) total += weight(form);
+const Form& random_form(std::size_t theme, Prng& random) {
+  static const std::vector<std::vector<const Form*>> kWeighted = [] {
+    std::vector<std::vector<const Form*>> weighted;
+    for (const Theme& one : kThemes) weighted.push_back(weighted_forms(one));
+    return weighted;
+  }();
   for (;;) {
-    std::uint64_t choice = random.below(total);
-    const Form* form = forms().data();
-    for (; choice >= weight(*form); ++form) choice -= weight(*form);
-    if (form->letter != kMuch || random.below(32) == 0) return *form;
+    const Form& form = *kWeighted[theme][random.below(kWeighted[theme].size())];
+    if (form.letter != kMuch || random.below(32) == 0) return form;
   }
 }
 
@@ -129,7 +137,7 @@ SimProgram random_program(Prng& random) {
   const std::size_t theme = random.below(kThemes.size());
   if (random.below(4) != 0) append(program, start_of(theme));
   for (std::size_t left = kOperationsMin + random.below(more); left > 0; --left) {
-    program.operations.push_back(random_operation(random_form(kThemes[theme], random), random));
+    program.operations.push_back(random_operation(random_form(theme, random), random));
   }
   return program;
 }

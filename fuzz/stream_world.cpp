@@ -156,6 +156,7 @@ std::uint64_t StreamWorld::run() {
   std::uint64_t trace = server_.events().trace();
   for (const Peer& peer : peers_) trace = mix64(trace ^ std::hash<std::string>{}(peer.received));
   server_.destroy();
+  SKYSOCK_CHECK(server_.payloads() == 0);
   give_up_lent();
   SKYSOCK_CHECK(kernel_.open_fds() == 0);
   SKYSOCK_CHECK(kernel_.bad_fd_calls() == 0);

@@ -188,7 +188,7 @@ void StreamWorld::op_open() {
 
 void StreamWorld::lend(ServiceHandle service, int fd, Lent&& lent) {
   lent.fd = fd;
-  lent.id = server_.bind(service, fd);
+  lent.id = server_.bind(service, fd, !lent.file);
   lent_.push_back(std::move(lent));
 }
 
