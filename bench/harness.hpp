@@ -72,6 +72,7 @@ void register_accept();
 void register_control_channel();
 void register_echo();
 void register_forward_message();
+void register_seam();
 void register_service();
 
 }  // namespace skysock::bench

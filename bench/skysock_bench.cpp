@@ -97,6 +97,7 @@ int run_all() {
   bench::register_echo();
   bench::register_control_channel();
   bench::register_service();
+  bench::register_seam();
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (matched == 0) {

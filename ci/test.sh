@@ -9,6 +9,7 @@ usage: ci/test.sh [--help]
 Sets the machine up, then:
   dev    builds everything with ASan and UBSan and runs every test: units, Lua scripts, fuzzer replays, tiny benchmarks,
          the programs, style and layers, and a 60 s smoke run of ci/nightly.sh (which builds bench and fuzz)
+  bench  counts the instructions that the seam to the kernel adds
   tsan   builds core, lua and stress with ThreadSanitizer and runs their tests and a short stress run
   gcc    builds the same with g++ and runs the core tests
 
@@ -38,11 +39,14 @@ cmake --preset dev >/dev/null
 cmake --build --preset dev
 step "bench, fuzz: build what the smoke run uses"
 cmake --preset bench >/dev/null
-cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-stress
+cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-stress seam_calls
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target skysock-fuzz
 step "dev: test"
 ctest --preset dev --parallel 2
+
+step "bench: instructions of the seam"
+bench/seam/check_instructions.sh build/bench
 
 step "tsan: build"
 cmake --preset tsan >/dev/null
