@@ -137,7 +137,7 @@ TEST(DescriptorLimit, LV27_AClientIsRefusedAndTheNextOneServedWhenDescriptorsAre
 /// A thousand commands, each given when the reactor has gone to sleep: none may be lost, and none
 /// may wait for a tick.
 TEST(WakeUp, LV31_ACommandEndsTheReactorsSleepAtOnce) {
-  for (const char* tuning : {"control=ring", "control=pipe"}) {
+  for (const char* tuning : {"control=ring", "control=pipe", "poller=io_uring"}) {
     SCOPED_TRACE(tuning);
     LinuxSys sys;
     std::atomic<int> heard{0};

@@ -85,7 +85,11 @@ class UringPoller {
   void leave(const PolledSocket& socket, OnSent&& on_sent) {
     Registration& registration = socket.registration;
     if (registration.kept) drop_kept(socket);
-    if (!registration.armed || stopped_) return;
+    if (!registration.armed) return;
+    // The request cannot be ended from here, so at least the peer and the port must not wait for
+    // it.
+    if (outlived_) ring_.disconnect(socket.fd);
+    if (stopped_) return;
     ending_id_ = socket.id;
     // Of many completions that are due, the kernel makes some at a time.
     for (bool asked = false; ending_id_ == socket.id;) {
@@ -119,13 +123,12 @@ class UringPoller {
     return true;
   }
 
-  /// There is no wait() any more: nothing is under way when it returns. On the thread that waited,
-  /// or when that has ended.
+  /// There is no wait() any more: nothing is under way when it returns. On another thread than the
+  /// one that waited, the kernel lets go of descriptors a little after their close(2).
   template <typename OnSent>
   void stop(OnSent&& on_sent) {
     finish_sends(on_sent);
-    // On another thread it fails: the end of the one that waited has cancelled everything.
-    [[maybe_unused]] const auto cancelled = ring_.cancel_all();
+    outlived_ = !ring_.cancel_all();
     stopped_ = true;
   }
 
@@ -133,7 +136,7 @@ class UringPoller {
   template <typename OnSent>
   std::span<const Ready> wait(int timeout_ms, OnSent&& on_sent) {
     ready_.clear();
-    stopped_ = false;
+    outlived_ = stopped_ = false;
     runs_.forget_reported();
     arm_watched();
     const bool busy = runs_.has_unreported() || kept_.has_due() || rest_.has_again();
@@ -340,6 +343,7 @@ class UringPoller {
   bool epoll_ready_ = false;
   bool enabled_ = false;
   bool stopped_ = false;
+  bool outlived_ = false;  ///< Stopped, but requests go on until the ring is closed.
 };
 
 }  // namespace skysock

@@ -125,6 +125,8 @@ Result<void> LinuxUring::cancel_all() {
   return nothing_or_error(io_uring_register_sync_cancel(&state_->ring, &what));
 }
 
+void LinuxUring::disconnect(int fd) { ::shutdown(fd, SHUT_RDWR); }
+
 /// getpeername(2) knows no peer of a connection that was reset; SO_PEERNAME, which has to be asked
 /// for the exact size, does.
 Endpoint LinuxUring::peer_of(int fd) {

@@ -78,6 +78,7 @@ class LinuxUring {
   }
 
   Result<void> cancel_all();
+  void disconnect(int fd);
 
   void lend(std::uint16_t buffer, std::span<std::byte> memory) {
     io_uring_buf_ring_add(state_->lent.get(), memory.data(), static_cast<unsigned>(memory.size()),

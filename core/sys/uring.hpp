@@ -56,6 +56,8 @@ concept UringOf =
       { ring.take(each) } -> std::same_as<void>;
       // Ends all requests, and has let go of their descriptors when it returns.
       { ring.cancel_all() } -> std::same_as<Result<void>>;
+      // shutdown(2), both ways: FIN leaves, a listener's port is free.
+      { ring.disconnect(fd) } -> std::same_as<void>;
 
       // Memory that receives may use, until it comes back with a completion.
       { ring.lend(buffer, lent) } -> std::same_as<void>;
