@@ -102,7 +102,8 @@ Got read_all(const Descriptor& bound, const std::string& tuning) {
 class Bind : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Tunings, Bind,
                          testing::Values("workers=0", "workers=2",
-                                         "workers=1,poller=epoll_et,control=pipe"),
+                                         "workers=1,poller=epoll_et,control=pipe",
+                                         "workers=0,poller=io_uring", "workers=2,poller=io_uring"),
                          [](const auto& tuning) { return std::to_string(tuning.index); });
 
 TEST_P(Bind, AWholeFileIsReadAndItsFlagsAreAsBefore) {

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Does a client that nobody here wrote get its 10 MB back from the echo example, byte for byte, after
 # it has shut down its writing side? And does SIGTERM end the server with 0 at once?
-# Usage: socat_echo.sh SKYSOCK ECHO.lua
+# Usage: socat_echo.sh SKYSOCK ECHO.lua [TUNING]
 set -eu
 skysock=$1
 echo_lua=$2
+tuning=${3:-poller=epoll_lt}
 directory=$(mktemp -d)
-"$skysock" "$echo_lua" 127.0.0.1 0 >"$directory/server" &
+"$skysock" --tuning "$tuning" "$echo_lua" 127.0.0.1 0 >"$directory/server" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$directory"' EXIT
 
