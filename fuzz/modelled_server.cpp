@@ -125,6 +125,7 @@ void ModelledServer::poll(int timeout_ms) {
   catch_up(counts.packets);
   SKYSOCK_CHECK(goes_on || channel_.exit_sent());
   SKYSOCK_CHECK(steps_.due() == 0);
+  check_sends(counts);
   model_->check(*server_, counts, channel_);
 }
 
@@ -331,13 +332,14 @@ void ModelledServer::check_refusal(SocketId id, std::size_t bytes, std::error_co
 
 /// A send was accepted: `text` is the kernel's, a remainder's or the channel's now.
 void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* to,
-                          std::uint64_t remainders, Priority priority, SendOutcome outcome) {
+                          Priority priority, SendOutcome outcome) {
   const auto bits = static_cast<std::uint32_t>(id);
   SKYSOCK_CHECK(!channel_.conversation(id).closed);
   SKYSOCK_CHECK(text.size() <= static_cast<std::size_t>(limit_of(id).bytes));
   accepted_[id].bytes += text.size();
   ++accepted_[id].sends;
-  const bool cut = server_->counts().direct_remainders != remainders;
+  const std::uint64_t cuts = server_->counts().direct_remainders;
+  const bool cut = std::exchange(cuts_, cuts) != cuts;
   model_->sent(id, text.size(), cut);
   const bool datagram = is_udp(server_->protocol(id));
   if (datagram) {
@@ -367,13 +369,12 @@ void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* 
 
 void ModelledServer::send(SocketId id, const std::string& text, Priority priority) {
   const State state = server_->state(id);
-  const std::uint64_t remainders = server_->counts().direct_remainders;
   // Both ways to hand a payload over.
   const auto done = text.size() % 2 == 0 ? server_->send(id, bytes_of(text), priority)
                                          : server_->send(id, payload(text), priority);
   if (!done) return check_refusal(id, text.size(), done.error(), state);
   SKYSOCK_CHECK(traits(state).send != SendMode::refused);
-  took(id, text, nullptr, remainders, priority, *done);
+  took(id, text, nullptr, priority, *done);
 }
 
 void ModelledServer::post_send(SocketId id, const std::string& text) {
@@ -392,11 +393,10 @@ void ModelledServer::post_send(SocketId id, const std::string& text) {
 
 void ModelledServer::send_to(SocketId id, const Endpoint& to, const std::string& text) {
   const State state = server_->state(id);
-  const std::uint64_t remainders = server_->counts().direct_remainders;
   const auto done = server_->send_to(id, UdpAddress::from_endpoint(to), payload(text));
   if (!done) return check_refusal(id, text.size(), done.error(), state);
   SKYSOCK_CHECK(traits(state).send != SendMode::refused);
-  took(id, text, &to, remainders, Priority::high, *done);
+  took(id, text, &to, Priority::high, *done);
 }
 
 }  // namespace skysock::fuzz

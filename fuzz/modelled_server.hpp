@@ -109,8 +109,9 @@ class ModelledServer {
   void give_back_piece(ServiceHandle by, SocketId id, const std::string& text);
   [[nodiscard]] std::uint64_t keep_bytes(SocketId id) const;
   void check_refusal(SocketId id, std::size_t bytes, std::error_code error, State state);
-  void took(SocketId id, const std::string& text, const Endpoint* to, std::uint64_t remainders,
-            Priority priority, SendOutcome outcome);
+  void took(SocketId id, const std::string& text, const Endpoint* to, Priority priority,
+            SendOutcome outcome);
+  void check_sends(const SocketServerCounts& counts);
   void check_netstat(const std::vector<SocketInfo>& all);
   void check_info(const SocketInfo& info);
 
@@ -151,6 +152,7 @@ class ModelledServer {
   std::set<SocketId> dropped_;                    ///< Lost output while they changed owners.
   std::set<SocketId> connects_;                   ///< Made by open().
   std::set<ServiceHandle> dead_;
+  std::uint64_t cuts_ = 0;     ///< Direct writes that left a rest.
   std::uint64_t written_ = 0;  ///< Sends that answered `written`,
   std::uint64_t queued_ = 0;   ///< or went through the channel,
   std::uint64_t refused_ = 0;  ///< or were refused,

@@ -73,11 +73,11 @@ void StreamWorld::settle() {
     SKYSOCK_CHECK(round < kRoundsMax);
     const std::size_t events = server_.events().events();
     const std::uint64_t steps = server_.steps().total();
-    const std::uint64_t written = server_.counts().bytes_written;
+    const std::uint64_t written = kernel_.socket_traffic().sent_bytes;
     poll(0);
     const bool moved = peers_read() || !server_.channel().all_consumed() ||
                        events != server_.events().events() || steps != server_.steps().total() ||
-                       written != server_.counts().bytes_written;
+                       written != kernel_.socket_traffic().sent_bytes;
     quiet = moved ? 0 : quiet + 1;
   }
 }

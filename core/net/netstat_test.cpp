@@ -50,6 +50,9 @@ TYPED_TEST(NetstatOn, OutputThatWaitsIsCountedAndTheKernelAskedForRoom) {
   const SocketInfo info = world.info_of(pair.id);
   EXPECT_TRUE(info.writing);
   EXPECT_EQ(info.queued_bytes + info.written_bytes, size);
+  EXPECT_EQ(world.server->queued_bytes(pair.id), info.queued_bytes);
+  world.close(pair.id, CloseMode::abortive);
+  EXPECT_TRUE(world.until([&] { return world.server->queued_bytes(pair.id) == 0; }));
   EXPECT_GT(info.queued_bytes, 0U);
 }
 

@@ -305,6 +305,44 @@ TEST_F(SimKernelTest, AFullPipeTriesAgainAndKeepsSmallWritesWhole) {
 
 // ---- Descriptors
 
+TEST_F(SimKernelTest, WhatADescriptorMovedIsCounted) {
+  const int listener = make_listener();
+  SimPeer peer = sys.dial(kHere).value();
+  const int fd = sys.accept(listener).value().fd;
+  peer.send("hello");
+  std::array<std::byte, 3> room{};
+  EXPECT_EQ(sys.receive(fd, room).value(), 3U);
+  EXPECT_EQ(read(fd), "lo");
+  EXPECT_EQ(send(fd, "four").value(), 4U);
+  EXPECT_EQ(sys.traffic(fd).read_bytes, 5U);
+  EXPECT_EQ(sys.traffic(fd).sent_bytes, 4U);
+  EXPECT_EQ(sys.socket_traffic().read_bytes, 3U) << "read() is for any descriptor";
+  const int datagrams = sys.datagram_socket(AF_INET).value();
+  const SimUdpPeer there = sys.udp_peer(*Endpoint::from_numeric("10.0.0.1", 53));
+  EXPECT_EQ(sys.send_to(datagrams, std::as_bytes(std::span("abc", 3)), there.local()).value(), 3U);
+  EXPECT_EQ(sys.traffic(datagrams).datagrams_sent, 1U);
+  EXPECT_EQ(sys.socket_traffic().sent_bytes, 7U);
+  sys.close(fd);
+  EXPECT_EQ(sys.socket_traffic().sent_bytes, 7U);
+  const int again = sys.stream_socket(AF_INET).value();
+  ASSERT_EQ(again, fd);
+  EXPECT_EQ(sys.traffic(again).sent_bytes, 0U);
+}
+
+TEST_F(SimKernelTest, TheEpollSetSaysWhatItWatches) {
+  const int set = sys.epoll_create().value();
+  const int event = sys.make_event().value();
+  EXPECT_TRUE(sys.watched().empty());
+  ASSERT_TRUE(sys.epoll_add(set, event, EPOLLIN | EPOLLONESHOT, 7));
+  ASSERT_EQ(sys.watched().size(), 1U);
+  EXPECT_EQ(sys.watched().front().data, 7U);
+  EXPECT_TRUE(sys.watched().front().enabled);
+  sys.signal_event(event);
+  epoll_event ready{};
+  EXPECT_EQ(sys.epoll_wait(set, {&ready, 1}, 0).value(), 1U);
+  EXPECT_FALSE(sys.watched().front().enabled);
+}
+
 TEST_F(SimKernelTest, DescriptorsStartAtThreeAndEndAtTheLimit) {
   sys.options().fd_limit = 5;
   EXPECT_EQ(sys.open_spare().value(), 3);
