@@ -23,6 +23,8 @@ constexpr std::array kThemes = {
     Theme{"Bltfe"},              // Borrowed descriptors.
     Theme{"ps"},                 // Packets that no call makes.
     Theme{"yGSvK"},              // Owners that end.
+    // Both priorities, where a few bytes fit.
+    Theme{"PDgq", "world 0 0 10 0 0\nsend_low id=1 size=40\npoll\n"},
     // One socket in another's place.
     Theme{"xtdSz", "world 2 128 0 0 0\nhabit service=0 does=3 victim=2\ndial listener=0\npoll\n"},
     // A listener that cannot accept; one that ends.

@@ -252,6 +252,8 @@ Every argument is a number from 0 to 255 that picks among what there is, modulo 
   peer=N     one of those there are, by age; so do listener=N, remote=N and which=N
   size=N     N + 1 bytes; send_to and udp_peer_send: N bytes
   bytes=N    N bytes; limit_send: what the next send takes at most
+  does=N     of habit, where services answer: 1 the service aborts victim=N (an id=N) when it hears
+             DATA, and echoes nothing; 2 it connects to a host that never answers when it hears CLOSE
   tenths=N   N tenths of a second; after=N: how many such calls still succeed, modulo 8
 Any other argument picks from a list in fuzz/stream_world_services.cpp or _peers.cpp. An operation
 that finds nothing to do does nothing.

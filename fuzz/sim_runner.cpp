@@ -15,6 +15,7 @@
 
 #include "core/base/check.hpp"
 #include "fuzz/input_reader.hpp"
+#include "fuzz/sim_form.hpp"
 #include "fuzz/stream_world.hpp"
 
 namespace skysock::fuzz {
@@ -220,7 +221,7 @@ class Shrinker {
       : program_(std::move(program)), what_(what), tried_(tried) {}
 
   SimProgram run() {
-    while (drop_operations() || simplify_arguments()) {
+    while (drop_operations() || simplify_arguments() || simplify_connection() || drop_pairs()) {
     }
     return std::move(program_);
   }
@@ -251,6 +252,44 @@ class Shrinker {
       }
     }
     return any;
+  }
+
+  /// What begins with a listener, to accept one connection, may do with one that is opened.
+  bool simplify_connection() {
+    const auto& all = program_.operations;
+    const auto start = std::ranges::find_if(all, [](const SimOperation& operation) {
+      return operation.letter == 'S' && operation.arguments[1] == 1;
+    });
+    if (start == all.end()) return false;
+    SimProgram candidate{.world = program_.world,
+                         .operations = {{.letter = 'O', .arguments = {0, 0}}, {.letter = 'Q'}}};
+    candidate.operations.insert(candidate.operations.end(), start + 1, all.end());
+    for (SimOperation& operation : candidate.operations) {
+      const Form& form = *std::ranges::find(forms(), operation.letter, &Form::letter);
+      for (std::size_t at = 0; at < form.count(); ++at) {
+        std::uint8_t& argument = operation.arguments[at];
+        if (form.arguments[at] == "id" && argument > 0 && argument < 255) --argument;
+      }
+    }
+    return keep_if_it_fails(std::move(candidate));
+  }
+
+  /// Of a short program: what makes sense only together, as a poll and what it carries out.
+  bool drop_pairs() {
+    constexpr std::size_t kShort = 24;
+    const std::size_t count = program_.operations.size();
+    if (count > kShort) return false;
+    for (std::size_t first = 0; first + 1 < count; ++first) {
+      for (std::size_t second = first + 1; second < count; ++second) {
+        SimProgram candidate = program_;
+        candidate.operations.erase(candidate.operations.begin() +
+                                   static_cast<std::ptrdiff_t>(second));
+        candidate.operations.erase(candidate.operations.begin() +
+                                   static_cast<std::ptrdiff_t>(first));
+        if (keep_if_it_fails(std::move(candidate))) return true;
+      }
+    }
+    return false;
   }
 
   bool simplify_arguments() {
