@@ -11,8 +11,9 @@ preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
   finder: test TARGET [FILTER]  the test program TARGET must fail, in a test that FILTER names
+  finder: sim random SECONDS    `skysock-sim random` must find it within SECONDS
 --sim SECONDS: `skysock-sim random` (preset `sim`) must find them instead, within SECONDS each;
-without NAME, those that control_stream_fuzzer finds. The row says how short its program became.
+without NAME, those that it or control_stream_fuzzer finds. The row says how short its program became.
 --apply-only: plants nothing, only says whether every patch still fits the files as they are.
 Exit codes: 0 all found; 1 one was not found; 2 usage, or a patch does not apply or build.
 TEXT
@@ -97,7 +98,7 @@ look() { # kind, what, seconds or filter
     sim)
       build skysock-sim || fail "$(tail -20 "$work/build.log")"
       local status=0
-      "$tree/build/sim/bin/skysock-sim" random --seed 1 --count 1000000000 --seconds "$3" \
+      "$tree/build/$preset/bin/skysock-sim" random --seed 1 --count 1000000000 --seconds "$3" \
         >"$work/run.log" 2>&1 || status=$?
       case "$status" in
         0) echo 'not found' ;;
@@ -115,7 +116,7 @@ missed=0
 for name in "$@"; do
   read -r kind what detail < <(sed -n 's/^finder: *//p' "$bugs/$name.patch") || true
   if [ -n "$sim" ]; then
-    [ "$named" -gt 0 ] || [ "$kind $what" = 'fuzz control_stream' ] || continue
+    [ "$named" -gt 0 ] || [ "$kind" = sim ] || [ "$kind $what" = 'fuzz control_stream' ] || continue
     kind=sim what=random detail=$sim
   fi
   git -C "$tree" apply "$bugs/$name.patch" || fail "$name does not apply"
