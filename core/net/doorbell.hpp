@@ -16,16 +16,17 @@ namespace skysock {
 /// What a control channel needs of a kernel: a small part of Syscalls, so that a test can bring its
 /// own.
 template <typename S>
-concept ChannelSys =
-    requires(S sys, int fd, std::span<std::byte> into, std::span<const std::byte> from) {
-      { sys.close(fd) } -> std::same_as<void>;
-      { sys.read(fd, into) } -> std::same_as<Result<std::size_t>>;
-      { sys.write(fd, from) } -> std::same_as<Result<std::size_t>>;
-      { sys.make_pipe() } -> std::same_as<Result<PipeEnds>>;
-      { sys.make_event() } -> std::same_as<Result<int>>;
-      { sys.signal_event(fd) } -> std::same_as<void>;
-      { sys.yield_thread() } -> std::same_as<void>;
-    };
+concept ChannelSys = requires(S sys, int fd, std::span<std::byte> into,
+                              std::span<const std::byte> from, YieldPoint point) {
+  { sys.close(fd) } -> std::same_as<void>;
+  { sys.read(fd, into) } -> std::same_as<Result<std::size_t>>;
+  { sys.write(fd, from) } -> std::same_as<Result<std::size_t>>;
+  { sys.make_pipe() } -> std::same_as<Result<PipeEnds>>;
+  { sys.make_event() } -> std::same_as<Result<int>>;
+  { sys.signal_event(fd) } -> std::same_as<void>;
+  { sys.yield_thread() } -> std::same_as<void>;
+  { sys.yield_point(point) } -> std::same_as<void>;
+};
 
 /// What false sharing is measured in: values that different threads write live this far apart.
 inline constexpr std::size_t kCacheLineBytes = 64;

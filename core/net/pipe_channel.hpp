@@ -148,6 +148,7 @@ class PipeChannel {
 
   Result<void> write_piece(std::span<const std::byte> bytes) {
     pipe_->sent.fetch_add(bytes.size());
+    pipe_->sys->yield_point(YieldPoint::pipe_counted);
     // Of "shut() waits for our bytes" and "we see shut" one is true: all four accesses are in one
     // total order.
     Result<std::size_t> written = failure(std::errc::broken_pipe);
@@ -156,6 +157,7 @@ class PipeChannel {
       pipe_->sent.fetch_sub(bytes.size());
       return Failure(written.error());
     }
+    pipe_->sys->yield_point(YieldPoint::pipe_written);
     if (pipe_->shut.load()) return failure(std::errc::broken_pipe);
     return {};
   }

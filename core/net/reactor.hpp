@@ -205,9 +205,11 @@ class Reactor {
   class Locked {
    public:
     Locked(Reactor& reactor, SharedSlot& slot) : slot_(&slot) {
+      reactor.sys_->yield_point(YieldPoint::slot_lock_wanted);
       slot.lock.lock([&reactor] {
         if (!reactor.finish_sends()) reactor.sys_->yield_thread();
       });
+      reactor.sys_->yield_point(YieldPoint::slot_locked);
     }
     ~Locked() { [[maybe_unused]] const bool asked = slot_->lock.unlock(); }
     Locked(const Locked&) = delete;

@@ -17,6 +17,7 @@ void Reactor<Sys>::take_packet(const std::expected<ControlPacket, ControlError>&
 template <Syscalls Sys>
 void Reactor<Sys>::run(const ControlPacket& packet) {
   counters_->packets[packet.index()].add();
+  sys_->yield_point(YieldPoint::packet_taken);
   std::visit([this](const auto& one) { this->command(one); }, packet);
 }
 

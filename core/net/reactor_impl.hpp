@@ -154,6 +154,7 @@ void Reactor<Sys>::enter(Connection& connection, State next) {
   publish(connection);
   start_deadline(connection);
   touch_interest(connection);
+  sys_->yield_point(YieldPoint::state_entered, connection.id);
 }
 
 template <Syscalls Sys>
@@ -208,6 +209,7 @@ void Reactor<Sys>::destroy(Connection& connection) {
     const Locked locked(*this, shared);
     shared.publish({});
     release_fd(connection);
+    sys_->yield_point(YieldPoint::descriptor_closed, connection.id);
     shared.fd = -1;
     shared.addressing.reset();
     shared.remainder.reset();
@@ -220,6 +222,7 @@ void Reactor<Sys>::destroy(Connection& connection) {
     shared_->slots.release(connection.id);
   }
   connection = Connection{};
+  sys_->yield_point(YieldPoint::slot_freed);
 }
 
 template <Syscalls Sys>

@@ -233,6 +233,7 @@ void Reactor<Sys>::drop_output(Connection& connection) {
 template <Syscalls Sys>
 void Reactor<Sys>::flush(Connection& connection) {
   if (!detail::traits_of(connection.state).flushes || !take_remainder(connection)) return;
+  sys_->yield_point(YieldPoint::remainder_taken, connection.id);
   if (connection.queue_empty()) return settle(connection);
   const SocketId id = connection.id;
   const bool alive =
@@ -281,6 +282,7 @@ Result<std::size_t> Reactor<Sys>::write_some(Connection& connection, std::span<c
 
 template <Syscalls Sys>
 void Reactor<Sys>::written(Connection& connection, std::size_t bytes, std::size_t counted_bytes) {
+  sys_->yield_point(YieldPoint::reactor_wrote, connection.id);
   counters_->bytes_written.add(bytes);
   connection.written_bytes += bytes;
   connection.written_ms = now_ms_;

@@ -184,6 +184,7 @@ std::span<const Ready> Reactor<Sys>::sleep(int timeout_ms) {
   const bool announced = timeout_ms != 0 && !has_more_to_do() && channel_->prepare_wait();
   const bool sleeps = announced && !shared_->woken.load(std::memory_order_seq_cst);
   counters_->waits.add();
+  sys_->yield_point(YieldPoint::wait_announced);
   const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0, on_sent());
   if (announced) channel_->finish_wait();
   return ready;
@@ -215,6 +216,7 @@ bool Reactor<Sys>::poll(int timeout_ms) {
   if (!ended_.empty()) close_sockets_of_ended();
   for (const Ready& one : ready) {
     if (one.id == kControlReady) continue;
+    sys_->yield_point(YieldPoint::event_taken, one.id);
     complete(one);
     after_event();
     if (tuning_.ctrl_every_event != 0 && channel_->pending()) run_commands();

@@ -205,9 +205,11 @@ class RingChannel {
     if (ring.shut.load(std::memory_order_acquire)) return failure(std::errc::broken_pipe);
     const std::optional<std::uint64_t> position = reserve(record_bytes(bytes.size()));
     if (!position) return failure(std::errc::broken_pipe);
+    ring.sys->yield_point(YieldPoint::ring_reserved);
     std::memcpy(ring.at(*position) + sizeof(Header), bytes.data(), bytes.size());
     ring.header(*position).store(static_cast<Header>(bytes.size()) | kCommitted,
                                  std::memory_order_release);
+    ring.sys->yield_point(YieldPoint::ring_committed);
     ring.doorbell.ring_if_sleeping();
     return {};
   }

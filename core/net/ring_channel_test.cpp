@@ -56,6 +56,7 @@ class CountingSys {
     EXPECT_EQ(::eventfd_write(fd, 1), 0);
   }
   void yield_thread() { ::sched_yield(); }
+  static void yield_point(YieldPoint /*point*/) {}
 
   std::atomic<int> reads = 0;
   std::atomic<int> writes = 0;

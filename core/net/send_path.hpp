@@ -43,6 +43,7 @@ class SendPath {
   /// As SocketServer::send().
   template <typename Payload>
   Result<SendOutcome> send(SocketId id, Payload& payload, Priority priority) {
+    parts_.sys.yield_point(YieldPoint::send_looks, id);
     SharedSlot* slot = parts_.shared.slots.find(id);
     const Published seen = slot == nullptr ? Published{} : slot->seen();
     if (seen.send == SendMode::refused) [[unlikely]] {
@@ -71,6 +72,7 @@ class SendPath {
 
   /// As SocketServer::send_to().
   Result<SendOutcome> send_to(SocketId id, const UdpAddress& to, Block payload) {
+    parts_.sys.yield_point(YieldPoint::send_looks, id);
     SharedSlot* slot = parts_.shared.slots.find(id);
     const Published seen = slot == nullptr ? Published{} : slot->seen();
     if (seen.send == SendMode::refused) return refuse(std::errc::bad_file_descriptor);
@@ -105,7 +107,7 @@ class SendPath {
   /// Of a datagram socket that the reactor does not know yet; nullptr: none.
   void set_default_address(SocketId id, std::unique_ptr<Endpoint> to) {
     SharedSlot& slot = parts_.shared.slots.at(id);
-    slot.lock.lock([this] { parts_.sys.yield_thread(); });
+    lock(slot, id);
     slot.address = std::move(to);
     slot.addressing.reset();
     if (slot.address) slot.addressing.set_addressed();
@@ -130,7 +132,7 @@ class SendPath {
 
    private:
     void change(void (Addressing::*what)()) {
-      slot_.lock.lock([this] { path_.parts_.sys.yield_thread(); });
+      path_.lock(slot_, id_);
       if (slot_.output.id() == id_) (slot_.addressing.*what)();
       path_.unlock(slot_, id_, false);
     }
@@ -147,11 +149,27 @@ class SendPath {
     return bytes + (is_udp(protocol) ? kDatagramKeepBytes : 0);
   }
 
+  void lock(SharedSlot& slot, SocketId id) {
+    parts_.sys.yield_point(YieldPoint::slot_lock_wanted, id);
+    slot.lock.lock([this] { parts_.sys.yield_thread(); });
+    parts_.sys.yield_point(YieldPoint::slot_locked, id);
+  }
+
   void unlock(SharedSlot& slot, SocketId id, bool remainder) {
     if (slot.lock.unlock() || remainder) [[unlikely]] {
+      parts_.sys.yield_point(YieldPoint::arm_write_due, id);
       // Without a reactor nobody waits for it.
       [[maybe_unused]] const auto given = parts_.give(ArmWritePacket{.id = id});
     }
+  }
+
+  /// The first look, and the slot's lock if that allows a direct write.
+  [[gnu::always_inline]] bool try_direct(SharedSlot& slot, SocketId id) {
+    const bool idle = slot.output.is_idle(id);
+    if (idle) parts_.sys.yield_point(YieldPoint::direct_tries, id);
+    if (!idle || !slot.lock.try_lock()) return false;
+    parts_.sys.yield_point(YieldPoint::direct_locked, id);
+    return true;
   }
 
   /// Requires: the slot's lock. Whether a write would be in order and reach the right socket.
@@ -181,7 +199,7 @@ class SendPath {
   template <typename Payload>
   [[gnu::always_inline]] std::optional<SendOutcome> write_stream(SharedSlot& slot, SocketId id,
                                                                  Payload& payload) {
-    if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
+    if (!try_direct(slot, id)) return std::nullopt;
     const Published seen = slot.seen();
     if (!may_write(slot, id, seen)) [[unlikely]] {
       unlock(slot, id, false);
@@ -191,9 +209,11 @@ class SendPath {
         parts_.reactor->begin_send(id, slot.fd, payload)) {
       return SendOutcome::queued;
     }
+    parts_.sys.yield_point(YieldPoint::direct_checked, id);
     const std::span<const std::byte> bytes = payload.bytes();
     const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     const Result<std::size_t> answer = parts_.sys.send(slot.fd, std::span(&part, 1));
+    parts_.sys.yield_point(YieldPoint::direct_called, id);
     const std::size_t sent = answer.value_or(0);
     const bool whole = sent == bytes.size();
     if (sent > 0) wrote(slot, seen, sent, whole);
@@ -203,6 +223,7 @@ class SendPath {
     }
     // The reactor sends the rest, or tells the owner why not.
     slot.park(id, payload.rest(sent), hard_error(answer));
+    parts_.sys.yield_point(YieldPoint::direct_parked, id);
     unlock(slot, id, true);
     parts_.counters.direct_remainders.fetch_add(1, std::memory_order_relaxed);
     return SendOutcome::queued;
@@ -212,11 +233,13 @@ class SendPath {
   std::optional<SendOutcome> write_datagram(SharedSlot& slot, SocketId id,
                                             std::span<const std::byte> payload,
                                             const Endpoint* to) {
-    if (!slot.output.is_idle(id) || !slot.lock.try_lock()) return std::nullopt;
+    if (!try_direct(slot, id)) return std::nullopt;
     const Endpoint* where = to != nullptr ? to : slot.address.get();
     const Published seen = slot.seen();
     const bool may = may_write(slot, id, seen) && !slot.addressing.changes() && where != nullptr;
+    if (may) parts_.sys.yield_point(YieldPoint::direct_checked, id);
     const bool sent = may && parts_.sys.send_to(slot.fd, payload, *where).has_value();
+    if (sent) parts_.sys.yield_point(YieldPoint::direct_called, id);
     if (sent) wrote(slot, seen, payload.size(), true);
     unlock(slot, id, false);
     if (!sent) return std::nullopt;
@@ -233,6 +256,7 @@ class SendPath {
   Failure over_limit(SocketId id, LimitPolicy policy) {
     parts_.counters.limited_sends.fetch_add(1, std::memory_order_relaxed);
     if (policy == LimitPolicy::abort) {
+      parts_.sys.yield_point(YieldPoint::limit_closes, id);
       [[maybe_unused]] const auto given =
           parts_.give(ClosePacket{.id = id, .mode = CloseMode::abortive});
     }
@@ -257,6 +281,7 @@ class SendPath {
       case OutputCount::Added::full:
         return over_limit(id, seen.policy);
     }
+    parts_.sys.yield_point(YieldPoint::send_counted, id);
     parts_.counters.queued_sends.fetch_add(1, std::memory_order_relaxed);
     return park(id, std::move(payload), bytes, make);
   }
@@ -266,6 +291,7 @@ class SendPath {
   Result<SendOutcome> park(SocketId id, Block payload, std::size_t bytes, Make& make) {
     const Token token = parts_.shared.payloads.park(
         {.data = std::move(payload), .counted_for = id, .counted_bytes = bytes});
+    parts_.sys.yield_point(YieldPoint::payload_parked, id);
     const Result<void> given = parts_.give(make(token));
     if (given) return SendOutcome::queued;
     parts_.shared.payloads.take(token);

@@ -35,17 +35,11 @@ struct ServerParts {
   ReactorCounters counters;
   std::unique_ptr<Reactor<Sys>> reactor;
   bool batches_sends = false;                 ///< The poller takes sends of the reactor's thread.
-  std::atomic<const void*> polling{nullptr};  ///< Who is inside poll(), as this_thread() says.
+  std::atomic<const void*> polling{nullptr};  ///< Who is inside poll(), as Sys says.
   std::atomic<bool> exited{false};
 
-  /// Names the calling thread. Cheaper than std::this_thread::get_id(), which is a call.
-  static const void* this_thread() {
-    static constinit thread_local const char place = 0;
-    return &place;
-  }
-
   [[nodiscard]] bool on_reactor_thread() const {
-    return polling.load(std::memory_order_relaxed) == this_thread();
+    return polling.load(std::memory_order_relaxed) == sys.this_thread();
   }
 
   template <typename Packet>
@@ -66,6 +60,7 @@ struct ServerParts {
       const std::lock_guard lock(shared.inbox.mutex);
       shared.inbox.visits.push_back({.call = std::move(call), .mark = channel.mark()});
     }
+    sys.yield_point(YieldPoint::visit_listed);
     wake();
   }
 };

@@ -35,9 +35,11 @@ struct SocketServer<Sys>::Impl {
   }
 
   std::optional<SocketId> reserve(ServiceHandle owner, Protocol protocol) {
-    return parts.shared.slots.reserve(owner, protocol,
-                                      static_cast<std::uint32_t>(parts.tuning.output_limit_bytes),
-                                      static_cast<LimitPolicy>(parts.tuning.output_limit_policy));
+    const std::optional<SocketId> id = parts.shared.slots.reserve(
+        owner, protocol, static_cast<std::uint32_t>(parts.tuning.output_limit_bytes),
+        static_cast<LimitPolicy>(parts.tuning.output_limit_policy));
+    if (id) parts.sys.yield_point(YieldPoint::id_reserved, *id);
+    return id;
   }
 
   /// Takes a descriptor along in a packet that `make(id, token)` builds; closes it when that fails,
@@ -54,6 +56,7 @@ struct SocketServer<Sys>::Impl {
       return failure(std::errc::too_many_files_open_in_system);
     }
     const Token token = parts.shared.fds.park({.fd = fd, .id = *id, .kind = kind});
+    parts.sys.yield_point(YieldPoint::fd_parked, *id);
     const Result<void> given = parts.give(make(*id, token));
     if (given) return *id;
     if (parts.shared.fds.take(token)) drop();
@@ -110,7 +113,7 @@ struct SocketServer<Sys>::Impl {
 /// What is told from outside while poll() runs goes through the channel.
 template <Syscalls Sys>
 bool SocketServer<Sys>::poll(int timeout_ms) {
-  impl_->parts.polling.store(ServerParts<Sys>::this_thread(), std::memory_order_relaxed);
+  impl_->parts.polling.store(impl_->parts.sys.this_thread(), std::memory_order_relaxed);
   const bool goes_on = impl_->parts.reactor->poll(timeout_ms);
   impl_->parts.polling.store(nullptr, std::memory_order_relaxed);
   if (!goes_on) impl_->parts.exited.store(true);
@@ -221,6 +224,7 @@ Result<void> SocketServer<Sys>::udp_connect(SocketId id, const std::string& host
       *endpoints, [&](const Endpoint& endpoint) { return protocol_of(endpoint) == protocol; });
   if (fits == endpoints->end()) return failure(std::errc::address_family_not_supported);
   typename SendPath<Sys>::AddressChange change(impl_->sends, *slot, id);
+  impl_->parts.sys.yield_point(YieldPoint::address_changing, id);
   Result<void> given =
       impl_->parts.give(SetAddressPacket{.id = id, .address = UdpAddress::from_endpoint(*fits)});
   if (given) change.travels();
@@ -252,6 +256,7 @@ Result<void> SocketServer<Sys>::give_back(ServiceHandle requester, SocketId id, 
   if (unused.empty()) return {};
   const Token token =
       impl_->parts.shared.payloads.park({.data = std::move(unused), .counted_for = 0});
+  impl_->parts.sys.yield_point(YieldPoint::payload_parked, id);
   Result<void> given = impl_->parts.give(
       HoldPacket{.id = id, .requester = requester, .mode = HoldMode::give_back, .payload = token});
   if (!given) impl_->parts.shared.payloads.take(token);

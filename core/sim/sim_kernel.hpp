@@ -106,6 +106,13 @@ class SimKernel {
   /// any other call but now_ms(), are an endless loop and fail a CHECK.
   void yield_thread();
   static constexpr std::size_t kYieldsMax = 1'000;
+  /// Calls the hook of on_yield_point().
+  void yield_point(YieldPoint point, std::int32_t id = 0) {
+    if (on_yield_point_) [[unlikely]]
+      on_yield_point_(point, id);
+  }
+  /// What set_thread() said last; one and the same at first.
+  [[nodiscard]] const void* this_thread() const { return thread_; }
 
   // ---- The world around the code under test
 
@@ -142,6 +149,13 @@ class SimKernel {
   /// its questions.
   void step();
   void on_yield(std::function<void()> hook) { on_yield_ = std::move(hook); }
+  /// Called wherever code under test says that a step of another thread matters. Nothing else costs
+  /// more than one load.
+  void on_yield_point(std::function<void(YieldPoint, std::int32_t)> hook) {
+    on_yield_point_ = std::move(hook);
+  }
+  /// From now on calls are those of another thread, of which this is the name.
+  void set_thread(const void* thread) { thread_ = thread; }
   void advance_ms(std::int64_t by_ms) { now_ms_ += by_ms; }
   /// May be changed at any time.
   SimOptions& options() { return options_; }
@@ -260,6 +274,8 @@ class SimKernel {
   std::uint64_t bad_fd_calls_ = 0;
   std::uint64_t blocked_calls_ = 0;
   std::function<void()> on_yield_;
+  std::function<void(YieldPoint, std::int32_t)> on_yield_point_;
+  const void* thread_ = this;
   std::size_t yields_ = 0;           ///< In a row.
   std::int64_t us_ = 0;              ///< Beyond now_ms_, below 1,000.
   std::int64_t now_ms_ = 1'000'000;  ///< Not 0, which would suit code that forgot to read it.

@@ -17,6 +17,7 @@
 #include "core/base/result.hpp"
 #include "core/sys/endpoint.hpp"
 #include "core/sys/uring.hpp"
+#include "core/sys/yield_point.hpp"
 
 namespace skysock {
 
@@ -88,7 +89,7 @@ template <typename S>
 concept Syscalls =
     requires(S sys, int fd, int value, std::span<std::byte> into, std::span<const std::byte> from,
              std::span<const iovec> parts, std::span<epoll_event> events, const Endpoint& endpoint,
-             SocketOption option, std::uint32_t interest, std::uint64_t data) {
+             SocketOption option, std::uint32_t interest, std::uint64_t data, YieldPoint point) {
       // Descriptors of any kind.
       // Requires: fd is open. Linux closes whatever it answers.
       { sys.close(fd) } -> std::same_as<void>;
@@ -148,6 +149,10 @@ concept Syscalls =
       { sys.now_us() } -> std::same_as<std::int64_t>;  // The same clock.
       // Lets another thread run: what a lock is waited for with.
       { sys.yield_thread() } -> std::same_as<void>;
+      // Another thread's step matters here; value: the id that it is about, 0: none.
+      { sys.yield_point(point, value) } -> std::same_as<void>;
+      // Names the calling thread.
+      { sys.this_thread() } -> std::same_as<const void*>;
 
       requires ResolverOf<typename S::Resolver, S>;
 
