@@ -21,8 +21,8 @@ packages=(
   clang-19 clang-tidy-19 clang-format-19 llvm-19 lld-19 libclang-rt-19-dev libfuzzer-19-dev g++ cmake ninja-build
   ccache git ca-certificates pkg-config
   # libraries
-  libfmt-dev libcli11-dev nlohmann-json3-dev libsqlitecpp-dev libsqlite3-dev libboost-dev libbenchmark-dev
-  libgtest-dev libgmock-dev liblua5.4-dev liburing-dev libjs-chart.js
+  libfmt-dev libcli11-dev nlohmann-json3-dev libsqlitecpp-dev libsqlite3-dev libboost-context-dev libboost-dev
+  libbenchmark-dev libgtest-dev libgmock-dev liblua5.4-dev liburing-dev libjs-chart.js
   # used by tests and scripts
   lua5.4 socat shellcheck sqlite3 jq strace valgrind util-linux procps
 )
