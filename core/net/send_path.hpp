@@ -111,7 +111,7 @@ class SendPath {
     slot.address = std::move(to);
     slot.addressing.reset();
     if (slot.address) slot.addressing.set_addressed();
-    unlock(slot, id, false);
+    unlock(slot, false);
   }
 
   /// Counts a change of a datagram socket's address that is on its way: until the reactor has made
@@ -134,7 +134,7 @@ class SendPath {
     void change(void (Addressing::*what)()) {
       path_.lock(slot_, id_);
       if (slot_.output.id() == id_) (slot_.addressing.*what)();
-      path_.unlock(slot_, id_, false);
+      path_.unlock(slot_, false);
     }
 
     SendPath& path_;
@@ -155,8 +155,11 @@ class SendPath {
     parts_.sys.yield_point(YieldPoint::slot_locked, id);
   }
 
-  void unlock(SharedSlot& slot, SocketId id, bool remainder) {
+  /// Who has to be told is the socket that lives there now: a sender with an old id may hold the
+  /// lock that the next socket's output waits for.
+  void unlock(SharedSlot& slot, bool remainder) {
     if (slot.lock.unlock() || remainder) [[unlikely]] {
+      const SocketId id = slot.output.id();
       parts_.sys.yield_point(YieldPoint::arm_write_due, id);
       // Without a reactor nobody waits for it.
       [[maybe_unused]] const auto given = parts_.give(ArmWritePacket{.id = id});
@@ -202,7 +205,7 @@ class SendPath {
     if (!try_direct(slot, id)) return std::nullopt;
     const Published seen = slot.seen();
     if (!may_write(slot, id, seen)) [[unlikely]] {
-      unlock(slot, id, false);
+      unlock(slot, false);
       return std::nullopt;
     }
     if (parts_.batches_sends && parts_.on_reactor_thread() &&
@@ -218,13 +221,13 @@ class SendPath {
     const bool whole = sent == bytes.size();
     if (sent > 0) wrote(slot, seen, sent, whole);
     if (whole) [[likely]] {
-      unlock(slot, id, false);
+      unlock(slot, false);
       return SendOutcome::written;
     }
     // The reactor sends the rest, or tells the owner why not.
     slot.park(id, payload.rest(sent), hard_error(answer));
     parts_.sys.yield_point(YieldPoint::direct_parked, id);
-    unlock(slot, id, true);
+    unlock(slot, true);
     parts_.counters.direct_remainders.fetch_add(1, std::memory_order_relaxed);
     return SendOutcome::queued;
   }
@@ -241,7 +244,7 @@ class SendPath {
     const bool sent = may && parts_.sys.send_to(slot.fd, payload, *where).has_value();
     if (sent) parts_.sys.yield_point(YieldPoint::direct_called, id);
     if (sent) wrote(slot, seen, payload.size(), true);
-    unlock(slot, id, false);
+    unlock(slot, false);
     if (!sent) return std::nullopt;
     return SendOutcome::written;
   }
