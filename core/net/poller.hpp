@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -20,56 +21,66 @@ class Poller {
 
  public:
   static Result<Poller> create(Sys& sys, const Tuning& tuning) {
-    PollerInUse in_use{.kind = static_cast<PollerKind>(tuning.poller)};
-    if (in_use.kind == PollerKind::io_uring) {
+    std::error_code why_no_uring;
+    if (tuning.poller == static_cast<std::int64_t>(PollerKind::io_uring)) {
       if constexpr (kHasUring) {
-        Result<std::unique_ptr<UringPoller<Sys>>> made = UringPoller<Sys>::create(sys, tuning);
-        if (made) return Poller(Kinds(std::move(*made)), in_use);
-        in_use.why_no_uring = made.error();
+        Result<UringOwner> made = UringPoller<Sys>::create(sys, tuning);
+        if (made) return Poller(std::move(*made));
+        why_no_uring = made.error();
       } else {
-        in_use.why_no_uring = Sys::Uring::create(0).error();
+        why_no_uring = Sys::Uring::create(0).error();
       }
-      in_use.kind = PollerKind::epoll_lt;
     }
     Result<EpollPoller<Sys>> made = EpollPoller<Sys>::create(sys, tuning);
     if (!made) return Failure(made.error());
-    return Poller(Kinds(std::move(*made)), in_use);
+    Poller poller(std::move(*made));
+    poller.in_use_.why_no_uring = why_no_uring;
+    if (!why_no_uring) poller.in_use_.kind = static_cast<PollerKind>(tuning.poller);
+    return poller;
   }
 
   [[nodiscard]] const PollerInUse& in_use() const { return in_use_; }
 
   Result<void> add_channel(int fd) {
-    return visit([&](auto& poller) { return poller.add_channel(fd); });
+    return with([&](auto& poller) { return poller.add_channel(fd); });
   }
   Result<void> watch(const PolledSocket& socket, Watch watch, bool output) {
-    return visit([&](auto& poller) { return poller.watch(socket, watch, output); });
+    return with([&](auto& poller) { return poller.watch(socket, watch, output); });
   }
   void forget(const PolledSocket& socket) {
-    visit([&](auto& poller) { poller.forget(socket); });
+    with([&](auto& poller) { poller.forget(socket); });
   }
   void unread_left(const PolledSocket& socket) {
-    visit([&](auto& poller) { poller.unread_left(socket); });
+    with([&](auto& poller) { poller.unread_left(socket); });
   }
   [[nodiscard]] std::uint32_t first_read_size() {
-    return visit([](auto& poller) { return poller.first_read_size(); });
+    return with([](auto& poller) { return poller.first_read_size(); });
   }
   template <typename OnSent>
   std::span<const Ready> wait(int timeout_ms, OnSent&& on_sent) {
     if constexpr (kHasUring) {
-      if (UringPoller<Sys>* uring = this->uring()) return uring->wait(timeout_ms, on_sent);
+      if (UringPoller<Sys>* uring = this->uring()) [[unlikely]]
+        return uring->wait(timeout_ms, on_sent);
     }
-    return epoll().wait(timeout_ms);
+    return epoll_->wait(timeout_ms);
   }
-  template <typename OnEvent>
-  void complete(std::uint32_t events, const PolledSocket& socket, Watch watch, OnEvent&& on_event) {
-    visit([&](auto& poller) { poller.complete(events, socket, watch, on_event); });
+  /// Calls `what(poller)` with the one there is. Each has a `what` of its own, which the compiler
+  /// can inline: complete() takes every message.
+  template <typename Do>
+  [[gnu::always_inline]] decltype(auto) with(Do&& what) {
+    if constexpr (kHasUring) {
+      if (UringPoller<Sys>* uring = this->uring()) [[unlikely]]
+        return what(*uring);
+    }
+    return what(*epoll_);
   }
 
   // What epoll needs nothing for.
 
   bool drop(const Ready& ready) {
     if constexpr (kHasUring) {
-      if (UringPoller<Sys>* uring = this->uring()) return uring->drop(ready);
+      if (UringPoller<Sys>* uring = this->uring()) [[unlikely]]
+        return uring->drop(ready);
     }
     return true;
   }
@@ -82,14 +93,16 @@ class Poller {
   template <typename MakePayload>
   bool send(SocketId id, int fd, std::size_t bytes, MakePayload&& make_payload) {
     if constexpr (kHasUring) {
-      if (UringPoller<Sys>* uring = this->uring()) return uring->send(id, fd, bytes, make_payload);
+      if (UringPoller<Sys>* uring = this->uring()) [[unlikely]]
+        return uring->send(id, fd, bytes, make_payload);
     }
     return false;
   }
   template <typename OnSent>
   bool finish_sends(OnSent&& on_sent) {
     if constexpr (kHasUring) {
-      if (UringPoller<Sys>* uring = this->uring()) return uring->finish_sends(on_sent);
+      if (UringPoller<Sys>* uring = this->uring()) [[unlikely]]
+        return uring->finish_sends(on_sent);
     }
     return false;
   }
@@ -101,29 +114,20 @@ class Poller {
   }
 
  private:
-  using Kinds =
-      std::conditional_t<kHasUring,
-                         std::variant<EpollPoller<Sys>, std::unique_ptr<UringPoller<Sys>>>,
-                         std::variant<EpollPoller<Sys>>>;
+  using UringOwner =
+      std::conditional_t<kHasUring, std::unique_ptr<UringPoller<Sys>>, std::monostate>;
 
-  Poller(Kinds poller, const PollerInUse& in_use) : poller_(std::move(poller)), in_use_(in_use) {}
+  explicit Poller(EpollPoller<Sys> epoll) : epoll_(std::move(epoll)) {}
+  explicit Poller(UringOwner uring) : uring_(std::move(uring)) {
+    in_use_.kind = PollerKind::io_uring;
+  }
 
-  EpollPoller<Sys>& epoll() { return *std::get_if<EpollPoller<Sys>>(&poller_); }
   /// nullptr: it is epoll.
-  UringPoller<Sys>* uring() {
-    auto* found = std::get_if<std::unique_ptr<UringPoller<Sys>>>(&poller_);
-    return found == nullptr ? nullptr : found->get();
-  }
+  UringPoller<Sys>* uring() { return uring_.get(); }
 
-  template <typename Do>
-  [[gnu::always_inline]] decltype(auto) visit(Do&& what) {
-    if constexpr (kHasUring) {
-      if (UringPoller<Sys>* uring = this->uring()) return what(*uring);
-    }
-    return what(epoll());
-  }
-
-  Kinds poller_;
+  // One of them is there.
+  std::optional<EpollPoller<Sys>> epoll_;
+  UringOwner uring_;
   PollerInUse in_use_;
 };
 

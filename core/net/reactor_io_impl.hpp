@@ -16,11 +16,13 @@ void Reactor<Sys>::complete(const Ready& ready) {
   }
   const State state = connection.state;
   const Watch watch = detail::traits_of(state).watch;
-  poller_.complete(ready.events, connection.polled(), watch, [&](auto&& io) {
-    on_io(connection, std::forward<decltype(io)>(io));
-    // Services answer each read before the next, so that an answer is not behind a whole stream.
-    if (sink_.run != nullptr) after_event();
-    return connection.id == ready.id && detail::traits_of(connection.state).watch == watch;
+  poller_.with([&](auto& poller) {
+    poller.complete(ready.events, connection.polled(), watch, [&](auto&& io) {
+      on_io(connection, std::forward<decltype(io)>(io));
+      // Services answer each read before the next, so that an answer is not behind a whole stream.
+      if (sink_.run != nullptr) after_event();
+      return connection.id == ready.id && detail::traits_of(connection.state).watch == watch;
+    });
   });
   if (connection.id == ready.id && connection.registration.always_ready) touch_interest(connection);
 }

@@ -130,6 +130,9 @@ class UringPoller {
     finish_sends(on_sent);
     outlived_ = !ring_.cancel_all();
     stopped_ = true;
+    // What was cancelled ends, some at a time, inside enter().
+    while (!outlived_ && ring_.enter(0) && take() > 0) {
+    }
   }
 
   /// As EpollPoller::wait(). Requires: always the same thread.
@@ -245,9 +248,11 @@ class UringPoller {
 
   // ---- Completions
 
-  /// Sorts what the ring has completed.
-  void take() {
-    ring_.take([this](const UringCompletion& one) {
+  /// Sorts what the ring has completed; says how much that was.
+  std::size_t take() {
+    std::size_t count = 0;
+    ring_.take([&](const UringCompletion& one) {
+      ++count;
       const std::uint32_t value = value_of(one);
       switch (kind_of(one)) {
         case UringRequest::receive:
@@ -265,6 +270,7 @@ class UringPoller {
           return ended(static_cast<SocketId>(value));  // There was nothing left to cancel.
       }
     });
+    return count;
   }
 
   void ended(SocketId id) {

@@ -54,7 +54,7 @@ concept UringOf =
       { ring.enter(fd) } -> std::same_as<Result<void>>;
       // Calls it for every completion that is there; none is lost, however many there are.
       { ring.take(each) } -> std::same_as<void>;
-      // Ends all requests, and has let go of their descriptors when it returns.
+      // Cancels all requests: the next enter()s end them.
       { ring.cancel_all() } -> std::same_as<Result<void>>;
       // shutdown(2), both ways: FIN leaves, a listener's port is free.
       { ring.disconnect(fd) } -> std::same_as<void>;
