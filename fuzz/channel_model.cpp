@@ -11,7 +11,10 @@ void ChannelModel::feed(std::span<const std::byte> bytes) {
 void ChannelModel::feed_local(const ControlPacket& packet) { local_.push_back(flatten(packet)); }
 
 void ChannelModel::advance(std::uint64_t packets) {
-  for (const FlatPacket& packet : std::exchange(local_, {})) take({std::nullopt, packet});
+  while (packets_ < packets && !local_.empty()) {
+    take({std::nullopt, local_.front()});
+    local_.pop_front();
+  }
   std::span<const std::byte> rest = stream_;
   while (packets_ < packets) {
     SKYSOCK_CHECK(rest.size() >= 2);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -95,18 +96,25 @@ class ChannelModel {
   Token park_fd(std::uint32_t id, char letter) { return fds_.park({id, letter}); }
   /// The kernel took (the beginning of) `payload` before anything came into the channel.
   void written_directly(std::uint32_t id, std::string payload) {
-    conversations_[id].high.push_back(std::move(payload));
+    written_directly(id, std::move(payload), conversations_[id].high.size());
+  }
+  /// The same, when so many messages had gone out. What came into the channel since is behind it.
+  void written_directly(std::uint32_t id, std::string payload, std::size_t place) {
+    auto& high = conversations_[id].high;
+    high.insert(high.begin() + static_cast<std::ptrdiff_t>(place), std::move(payload));
   }
 
   // ---- What came out.
 
-  /// The reactor has taken `packets` in all. Every local packet is among them.
+  /// The reactor has taken `packets` in all, local ones first.
   void advance(std::uint64_t packets);
   /// The reactor closed `id` on its owner's behalf.
   void closed(SocketId id) { conversations_[static_cast<std::uint32_t>(id)].closed = true; }
   /// The well-formed packets that advance() took since the last call.
   std::vector<TakenPacket> take_log() { return std::exchange(log_, {}); }
 
+  /// A local packet waits.
+  [[nodiscard]] bool has_local() const { return !local_.empty(); }
   /// No whole packet waits.
   [[nodiscard]] bool all_consumed() const { return missing() > 0 || stream_.empty(); }
   [[nodiscard]] std::size_t unread_bytes() const { return stream_.size(); }
@@ -149,7 +157,7 @@ class ChannelModel {
   };
 
   std::vector<std::byte> stream_;
-  std::vector<FlatPacket> local_;
+  std::deque<FlatPacket> local_;
   std::vector<TakenPacket> log_;
   std::set<std::uint32_t> known_;
   ParkedValues<Payload> payloads_;

@@ -15,6 +15,10 @@ poll
 dial listener=0
 poll
 start service=0 id=1
+poll
+begin thread=2 points=3
+send id=1 size=4
+resume thread=2 points=0
 raw 53 06 ff
 PROGRAM
 "$sim" explain "$directory/program" >"$directory/said"
@@ -23,5 +27,8 @@ grep -v '^ ' "$directory/said" >"$directory/lines"
 {
   tail -n +2 "$directory/program"
   echo "(end of the program: everything is closed)"
-  echo "passed: 8 operations"
+  echo "passed: 12 operations"
 } | diff - "$directory/lines"
+# Where a thread stops is a step, too.
+grep -q '^  thread 2 stops at direct_checked of id=17$' "$directory/said"
+grep -q '^  thread 2 stops at direct_called of id=17$' "$directory/said"

@@ -1,20 +1,15 @@
-// ModelledServer: the calls, and what must follow from each. What is checked in netstat and at the
-// end is in modelled_server_checks.cpp.
+// ModelledServer: the calls but sends, and what must follow from each. What is checked in netstat
+// and at the end is in modelled_server_checks.cpp.
 
 #include "fuzz/modelled_server.hpp"
 
+#include <functional>
+
 #include "core/base/check.hpp"
+#include "fuzz/overlapped.hpp"
 #include "fuzz/stream_trace.hpp"
 
 namespace skysock::fuzz {
-namespace {
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-}  // namespace
-
 ModelledServer::ModelledServer(SimKernel& kernel, const Tuning& tuning, Hooks hooks)
     : kernel_(kernel), tuning_(tuning), hooks_(std::move(hooks)) {
   EventSink sink{.context = this,
@@ -46,8 +41,7 @@ bool ModelledServer::deliver(Event&& event) {
   events_.take(event, refused);
   if (event.kind == EventKind::open) check_open(event);
   if (event.kind == EventKind::accept) {
-    fresh_ids_.push_back(static_cast<SocketId>(event.ud));
-    ids_.push_back(static_cast<SocketId>(event.ud));
+    fresh(static_cast<SocketId>(event.ud));
   }
   if (event.kind == EventKind::udp) {
     const auto all = event.data.bytes();
@@ -70,7 +64,7 @@ void ModelledServer::on_step(const Step& step) {
   if (rule.act == Act::own) events_.owner_changed(step.id);
   const bool closes = rule.input == Input::close_flushed || rule.input == Input::close_final ||
                       rule.input == Input::close_pending || rule.input == Input::close_abortive;
-  if (closes && rule.from != State::free) closed_ids_.push_back(step.id);
+  if (closes && rule.from != State::free) closed(step.id);
   // Between two owners nobody is told; the next one is.
   if (rule.input == Input::write_failed && rule.emit == Emit::nothing) {
     dropped_.insert(step.id);
@@ -95,7 +89,8 @@ void ModelledServer::on_run() {
 }
 
 void ModelledServer::on_flush() {
-  if (!std::exchange(netstat_wanted_, false)) return;
+  // It must be of one moment, and nobody in the middle of a call.
+  if (!nobody_else_runs() || !std::exchange(netstat_wanted_, false)) return;
   catch_up(server_->counts().packets);
   check_netstat(server_->netstat());
 }
@@ -104,14 +99,38 @@ void ModelledServer::on_flush() {
 
 /// A call gave `packet` to the server.
 void ModelledServer::post(const ControlPacket& packet) {
-  if (polling_) return channel_.feed_local(packet);
+  if (on_reactor()) return channel_.feed_local(packet);
   channel_.feed(encode(packet).bytes());
+}
+
+template <typename Packet, typename Do, typename WasPosted>
+auto ModelledServer::give(const Packet& packet, Do call, WasPosted was_posted) {
+  if (threads_ != nullptr) {
+    CallUnderWay way{.packet = [&](SocketId, Token) { return ControlPacket(packet); },
+                     .was_posted = std::ref(was_posted)};
+    const Overlapped overlapped(*this, way);
+    const auto done = call();
+    if (done) {
+      finish(way);
+    } else {
+      SKYSOCK_CHECK(!way.posted);
+    }
+    return done;
+  }
+  const auto done = call();
+  if (!done) return done;
+  was_posted();
+  post(packet);
+  return done;
 }
 
 void ModelledServer::inject(std::span<const std::byte> bytes) {
   if (!bytes.empty()) {
     meddled_ = true;
     model_->meddle();
+    for (const auto& [thread, call] : calls_) {
+      if (call->text != nullptr && call->token != 0) tell_of_datagram(*call);
+    }
   }
   SKYSOCK_CHECK(server_->inject(bytes).has_value());
   channel_.feed(bytes);
@@ -119,19 +138,23 @@ void ModelledServer::inject(std::span<const std::byte> bytes) {
 
 void ModelledServer::poll(int timeout_ms) {
   polling_ = true;
+  if (threads_ != nullptr) poller_ = threads_->current();
   const bool goes_on = server_->poll(timeout_ms);
   polling_ = false;
   const SocketServerCounts counts = server_->counts();
   catch_up(counts.packets);
   SKYSOCK_CHECK(goes_on || channel_.exit_sent());
   SKYSOCK_CHECK(steps_.due() == 0);
-  check_sends(counts);
-  model_->check(*server_, counts, channel_);
+  // A count follows somewhere inside of a call, and is compared when each has returned.
+  const bool quiet = calls_.empty();
+  if (quiet) check_sends(counts);
+  model_->check(*server_, counts, channel_, quiet);
 }
 
 /// Shows the channel's model what the reactor has taken out of it.
 void ModelledServer::catch_up(std::uint64_t packets) {
   channel_.advance(packets);
+  SKYSOCK_CHECK(!channel_.has_local());
   for (const SocketId id : std::exchange(closed_ids_, {})) channel_.closed(id);
   // Accepted after these commands were carried out.
   for (const SocketId id : std::exchange(fresh_ids_, {})) {
@@ -144,7 +167,8 @@ void ModelledServer::catch_up(std::uint64_t packets) {
     const bool wants_answer = packet.type == 'K' && (packet.flags & 2) != 0;
     if (wants_answer) events_.answer_wanted(packet.requester, id);
     // An abortive close waits for nothing.
-    const bool aborts = packet.type == 'K' && (packet.flags & 1) != 0;
+    const bool aborts =
+        packet.type == 'K' && (packet.flags & 1) != 0 && channel_.conversation(id).aborted;
     if (aborts && server_->state(id) != State::lingering) {
       SKYSOCK_CHECK(server_->state(id) == State::free);
     }
@@ -163,84 +187,123 @@ void ModelledServer::catch_up(std::uint64_t packets) {
 
 // ---- Making sockets
 
-SocketId ModelledServer::issued(SocketId id, ServiceHandle owner, bool datagrams) {
-  model_->made(id, owner, datagrams);
-  events_.id_issued(id, datagrams);
-  ids_.push_back(id);
+void ModelledServer::reserved(SocketId id, const NewSocket& socket) {
+  model_->made(id, socket.owner, socket.datagrams);
+  events_.id_issued(id, socket.datagrams);
   channel_.id_known(static_cast<std::uint32_t>(id));
-  return id;
 }
 
-SocketId ModelledServer::listen(ServiceHandle owner, const std::string& host, std::uint16_t port) {
-  const auto id = server_->listen(owner, host, port);
+template <typename Packet, typename Do, typename WasMade>
+SocketId ModelledServer::make(const NewSocket& socket, const Packet& packet, Do call,
+                              WasMade was_made) {
+  if (threads_ != nullptr) {
+    CallUnderWay way{.packet = std::cref(packet), .fd_letter = socket.fd_letter};
+    way.was_reserved = [&](SocketId id) {
+      reserved(id, socket);
+      was_made(id);
+    };
+    const Overlapped overlapped(*this, way);
+    const Result<SocketId> id = call();
+    SKYSOCK_CHECK(id.value_or(0) == way.id);
+    if (!id) return 0;
+    finish(way);
+    ids_.push_back(*id);
+    return *id;
+  }
+  const Result<SocketId> id = call();
   if (!id) return 0;
-  const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'L');
-  post(ListenPacket{.id = *id, .requester = owner, .fd = token});
-  return issued(*id, owner);
-}
-
-SocketId ModelledServer::open(ServiceHandle owner, const std::string& host, std::uint16_t port) {
-  const auto id = server_->open(owner, host, port);
-  if (!id) return 0;
-  post(OpenPacket{.id = *id, .requester = owner, .port = port, .host = host});
-  connects_.insert(*id);
-  return issued(*id, owner);
-}
-
-SocketId ModelledServer::bind(ServiceHandle owner, int fd, bool pollable) {
-  const auto id = server_->bind(owner, fd);
-  if (id) issued(*id, owner);
-  model_->lent(fd, id.value_or(0), pollable);
-  if (!id) return 0;
-  const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'B');
-  post(BindPacket{.id = *id, .requester = owner, .fd = token});
+  const auto bits = static_cast<std::uint32_t>(*id);
+  post(packet(*id, socket.fd_letter == 0 ? 0 : channel_.park_fd(bits, socket.fd_letter)));
+  reserved(*id, socket);
+  was_made(*id);
+  ids_.push_back(*id);
   return *id;
 }
 
+SocketId ModelledServer::listen(ServiceHandle owner, const std::string& host, std::uint16_t port) {
+  const auto packet = [&](SocketId id, Token token) {
+    return ListenPacket{.id = id, .requester = owner, .fd = token};
+  };
+  return make(
+      {.owner = owner, .fd_letter = 'L'}, packet,
+      [&] { return server_->listen(owner, host, port); }, [](SocketId) {});
+}
+
+SocketId ModelledServer::open(ServiceHandle owner, const std::string& host, std::uint16_t port) {
+  const auto packet = [&](SocketId id, Token) {
+    return OpenPacket{.id = id, .requester = owner, .port = port, .host = host};
+  };
+  return make(
+      {.owner = owner}, packet, [&] { return server_->open(owner, host, port); },
+      [&](SocketId id) { connects_.insert(id); });
+}
+
+SocketId ModelledServer::bind(ServiceHandle owner, int fd, bool pollable) {
+  const auto packet = [&](SocketId id, Token token) {
+    return BindPacket{.id = id, .requester = owner, .fd = token};
+  };
+  const SocketId made = make(
+      {.owner = owner, .fd_letter = 'B'}, packet, [&] { return server_->bind(owner, fd); },
+      [&](SocketId id) { model_->lent(fd, id, pollable); });
+  if (made == 0) model_->lent(fd, 0, pollable);
+  return made;
+}
+
 SocketId ModelledServer::udp(ServiceHandle owner, const std::string& host, std::uint16_t port) {
-  const auto id = server_->udp(owner, host, port);
-  if (!id) return 0;
-  const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'U');
-  post(UdpPacket{.id = *id, .requester = owner, .fd = token});
-  if (port != 0) datagrams_.bound(*id, Endpoint::from_numeric(host, port)->text());
-  return issued(*id, owner, true);
+  const auto packet = [&](SocketId id, Token token) {
+    return UdpPacket{.id = id, .requester = owner, .fd = token};
+  };
+  return make(
+      {.owner = owner, .datagrams = true, .fd_letter = 'U'}, packet,
+      [&] { return server_->udp(owner, host, port); },
+      [&](SocketId id) {
+        if (port == 0) return;
+        datagrams_.bound(id, Endpoint::from_numeric(host, port)->text());
+      });
 }
 
 SocketId ModelledServer::udp_dial(ServiceHandle owner, const Endpoint& to) {
-  const auto id = server_->udp_dial(owner, to.host(), to.port());
-  if (!id) return 0;
-  const Token token = channel_.park_fd(static_cast<std::uint32_t>(*id), 'U');
-  post(DialPacket{
-      .id = *id, .requester = owner, .fd = token, .address = UdpAddress::from_endpoint(to)});
-  destinations_[*id] = to.text();
-  return issued(*id, owner, true);
+  const auto packet = [&](SocketId id, Token token) {
+    return DialPacket{
+        .id = id, .requester = owner, .fd = token, .address = UdpAddress::from_endpoint(to)};
+  };
+  return make(
+      {.owner = owner, .datagrams = true, .fd_letter = 'U'}, packet,
+      [&] { return server_->udp_dial(owner, to.host(), to.port()); },
+      [&](SocketId id) { destinations_[id] = to.text(); });
 }
 
 void ModelledServer::udp_connect(SocketId id, const Endpoint& to) {
-  const bool exists = server_->state(id) != State::free;
-  const auto done = server_->udp_connect(id, to.host(), to.port());
-  if (!exists) SKYSOCK_CHECK(!done && done.error() == std::errc::bad_file_descriptor);
-  if (!done) return;
-  SKYSOCK_CHECK(events_.find(id)->datagrams);
-  destinations_[id] = to.text();
-  post(SetAddressPacket{.id = id, .address = UdpAddress::from_endpoint(to)});
+  // Closed in the middle of a poll it may be half there.
+  const bool gone = server_->state(id) == State::free && !reactor_is_busy();
+  const auto done = give(
+      SetAddressPacket{.id = id, .address = UdpAddress::from_endpoint(to)},
+      [&] { return server_->udp_connect(id, to.host(), to.port()); },
+      [&] {
+        SKYSOCK_CHECK(events_.find(id)->datagrams);
+        destinations_[id] = to.text();
+      });
+  if (gone) SKYSOCK_CHECK(!done && done.error() == std::errc::bad_file_descriptor);
 }
 
 // ---- Commands
 
 void ModelledServer::start(ServiceHandle requester, SocketId id) {
-  SKYSOCK_CHECK(server_->start(requester, id).has_value());
-  post(StartPacket{.id = id, .requester = requester});
+  const auto done = give(StartPacket{.id = id, .requester = requester},
+                         [&] { return server_->start(requester, id); });
+  SKYSOCK_CHECK(done.has_value());
 }
 
 void ModelledServer::hold(ServiceHandle requester, SocketId id) {
-  SKYSOCK_CHECK(server_->hold(requester, id).has_value());
-  post(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hold});
+  const auto done = give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hold},
+                         [&] { return server_->hold(requester, id); });
+  SKYSOCK_CHECK(done.has_value());
 }
 
 void ModelledServer::hand_over(ServiceHandle requester, SocketId id) {
-  SKYSOCK_CHECK(server_->hand_over(requester, id).has_value());
-  post(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hand_over});
+  const auto done = give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::hand_over},
+                         [&] { return server_->hand_over(requester, id); });
+  SKYSOCK_CHECK(done.has_value());
 }
 
 void ModelledServer::give_back(ServiceHandle requester, SocketId id, std::size_t bytes) {
@@ -261,142 +324,34 @@ void ModelledServer::give_back(ServiceHandle requester, SocketId id, std::size_t
 void ModelledServer::give_back_piece(ServiceHandle by, SocketId id, const std::string& text) {
   SKYSOCK_CHECK(server_->give_back(by, id, payload(text)).has_value());
   if (text.empty()) return;
+  if (threads_ != nullptr) advance();
   const Token token = channel_.park_payload(0, text);
   post(HoldPacket{.id = id, .requester = by, .mode = HoldMode::give_back, .payload = token});
-  (polling_ ? given_back_here_ : given_back_).push_back({.id = id, .by = by, .text = text});
+  (on_reactor() ? given_back_here_ : given_back_).push_back({.id = id, .by = by, .text = text});
 }
 
 void ModelledServer::hand_over_done(ServiceHandle requester, SocketId id) {
-  SKYSOCK_CHECK(server_->hand_over_done(requester, id).has_value());
-  post(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::done});
+  const auto done = give(HoldPacket{.id = id, .requester = requester, .mode = HoldMode::done},
+                         [&] { return server_->hand_over_done(requester, id); });
+  SKYSOCK_CHECK(done.has_value());
 }
 
 void ModelledServer::close(ServiceHandle requester, SocketId id, CloseMode mode,
                            CloseAnswer answer) {
-  SKYSOCK_CHECK(server_->close(requester, id, mode, answer).has_value());
-  post(ClosePacket{.id = id, .requester = requester, .mode = mode, .answer = answer});
+  const auto done =
+      give(ClosePacket{.id = id, .requester = requester, .mode = mode, .answer = answer},
+           [&] { return server_->close(requester, id, mode, answer); });
+  SKYSOCK_CHECK(done.has_value());
 }
 
 void ModelledServer::set_option(SocketId id, ConnectionOption option, std::int64_t value) {
-  const auto done = server_->set_option(id, option, value);
+  const auto done = give(OptionPacket{.id = id, .option = option, .value = value},
+                         [&] { return server_->set_option(id, option, value); });
   SKYSOCK_CHECK(done.has_value() == takes(option, value));
-  if (done) post(OptionPacket{.id = id, .option = option, .value = value});
 }
 
 void ModelledServer::exit() {
-  SKYSOCK_CHECK(server_->exit().has_value());
-  post(ExitPacket{});
-}
-
-// ---- Sending
-
-ModelledServer::Limit& ModelledServer::limit_of(SocketId id) {
-  const Limit fresh{.bytes = tuning_.output_limit_bytes,
-                    .aborts = tuning_.output_limit_policy == 1};
-  return limits_.try_emplace(id, fresh).first->second;
-}
-
-/// What each send of `id` counts beside its bytes while it waits.
-std::uint64_t ModelledServer::keep_bytes(SocketId id) const {
-  constexpr std::uint64_t kDatagram = 128;
-  return is_udp(server_->protocol(id)) ? kDatagram : 0;
-}
-
-/// A send was refused in `state`: it had to be.
-void ModelledServer::check_refusal(SocketId id, std::size_t bytes, std::error_code error,
-                                   State state) {
-  if (error == std::errc::no_buffer_space) {
-    ++limited_;
-    const Limit& limit = limit_of(id);
-    const auto limit_bytes = static_cast<std::uint64_t>(limit.bytes);
-    const Accepted& before = accepted_[id];
-    const std::uint64_t kept = keep_bytes(id) * (before.sends + 1);
-    SKYSOCK_CHECK(before.bytes + bytes + kept > limit_bytes);
-    if (limit.aborts) post(ClosePacket{.id = id, .mode = CloseMode::abortive});
-    return;
-  }
-  ++refused_;
-  if (error == std::errc::bad_file_descriptor) {
-    SKYSOCK_CHECK(traits(state).send == SendMode::refused);
-    return;
-  }
-  const bool datagrams = is_udp(server_->protocol(id));
-  if (error == std::errc::destination_address_required) {
-    SKYSOCK_CHECK(datagrams && (meddled_ || !destinations_.contains(id)));
-  } else if (error == std::errc::operation_not_supported) {
-    SKYSOCK_CHECK(!datagrams);
-  } else {
-    SKYSOCK_CHECK(datagrams && error == std::errc::address_family_not_supported);
-  }
-}
-
-/// A send was accepted: `text` is the kernel's, a remainder's or the channel's now.
-void ModelledServer::took(SocketId id, const std::string& text, const Endpoint* to,
-                          Priority priority, SendOutcome outcome) {
-  const auto bits = static_cast<std::uint32_t>(id);
-  SKYSOCK_CHECK(!channel_.conversation(id).closed);
-  SKYSOCK_CHECK(text.size() <= static_cast<std::size_t>(limit_of(id).bytes));
-  accepted_[id].bytes += text.size();
-  ++accepted_[id].sends;
-  const std::uint64_t cuts = server_->counts().direct_remainders;
-  const bool cut = std::exchange(cuts_, cuts) != cuts;
-  model_->sent(id, text.size(), cut);
-  const bool datagram = is_udp(server_->protocol(id));
-  if (datagram) {
-    const std::string where = to != nullptr ? to->text() : destinations_[id];
-    datagrams_.sent_by_us(id, meddled_ ? std::string() : where, text);
-  }
-  const bool written = outcome == SendOutcome::written;
-  if (written) ++written_;
-  if (written || cut) {
-    SKYSOCK_CHECK(priority == Priority::high && tuning_.direct_write != 0);
-    SKYSOCK_CHECK(channel_.parked_bytes(id, keep_bytes(id)) == 0);
-    if (!datagram) channel_.written_directly(bits, text);
-    if (cut) {
-      ++remainders_[id];
-      post(ArmWritePacket{.id = id});
-    }
-    return;
-  }
-  ++queued_;
-  const Token token = channel_.park_payload(bits, text);
-  if (to != nullptr) {
-    post(SendToPacket{.id = id, .payload = token, .address = UdpAddress::from_endpoint(*to)});
-  } else {
-    post(SendPacket{.id = id, .payload = token, .priority = priority});
-  }
-}
-
-void ModelledServer::send(SocketId id, const std::string& text, Priority priority) {
-  const State state = server_->state(id);
-  // Both ways to hand a payload over.
-  const auto done = text.size() % 2 == 0 ? server_->send(id, bytes_of(text), priority)
-                                         : server_->send(id, payload(text), priority);
-  if (!done) return check_refusal(id, text.size(), done.error(), state);
-  SKYSOCK_CHECK(traits(state).send != SendMode::refused);
-  took(id, text, nullptr, priority, *done);
-}
-
-void ModelledServer::post_send(SocketId id, const std::string& text) {
-  const Life* life = events_.find(id);
-  // Without a destination no sender would have come so far.
-  if (life == nullptr || (life->datagrams && !destinations_.contains(id))) return;
-  SKYSOCK_CHECK(server_->post_send(id, payload(text)).has_value());
-  const Token token = channel_.park_payload(static_cast<std::uint32_t>(id), text);
-  post(SendPacket{.id = id, .payload = token, .priority = Priority::high});
-  accepted_[id].bytes += text.size();
-  ++accepted_[id].sends;
-  model_->sent(id, text.size(), false);
-  if (life->datagrams)
-    datagrams_.sent_by_us(id, meddled_ ? std::string() : destinations_[id], text);
-}
-
-void ModelledServer::send_to(SocketId id, const Endpoint& to, const std::string& text) {
-  const State state = server_->state(id);
-  const auto done = server_->send_to(id, UdpAddress::from_endpoint(to), payload(text));
-  if (!done) return check_refusal(id, text.size(), done.error(), state);
-  SKYSOCK_CHECK(traits(state).send != SendMode::refused);
-  took(id, text, &to, Priority::high, *done);
+  SKYSOCK_CHECK(give(ExitPacket{}, [&] { return server_->exit(); }).has_value());
 }
 
 }  // namespace skysock::fuzz

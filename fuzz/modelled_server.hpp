@@ -13,6 +13,8 @@
 
 #include "core/net/socket_server.hpp"
 #include "core/sim/sim_kernel.hpp"
+#include "core/sim/sim_threads.hpp"
+#include "fuzz/call_under_way.hpp"
 #include "fuzz/channel_model.hpp"
 #include "fuzz/datagram_ledger.hpp"
 #include "fuzz/event_oracle.hpp"
@@ -67,6 +69,13 @@ class ModelledServer {
   /// The next poll asks for it and holds it against the models.
   void ask_netstat() { netstat_wanted_ = true; }
 
+  // ---- Calls that stop in the middle: modelled_server_threads.cpp.
+  /// From now on these threads make calls; the models are told of each at its yield points.
+  void run_in(const SimThreads& threads) { threads_ = &threads; }
+  /// The thread that runs is at `point`, and goes on.
+  void arrived(YieldPoint point, SocketId id);
+  void left(YieldPoint point, SocketId id);
+
   /// Ends the server as it is. Nothing but ids() and what the models know may be asked after it.
   void destroy() { server_.reset(); }
 
@@ -85,6 +94,8 @@ class ModelledServer {
   [[nodiscard]] const EventOracle& events() const { return events_; }
   [[nodiscard]] const StepOracle& steps() const { return steps_; }
   [[nodiscard]] DatagramLedger& datagrams() { return datagrams_; }
+  /// A sender told the reactor of a lock that it let go.
+  [[nodiscard]] bool told_of_locks() const { return told_of_locks_; }
   /// Packets were put in that no call made.
   [[nodiscard]] bool meddled() const { return meddled_; }
   /// Requires: every id was closed, and nothing happens any more.
@@ -104,11 +115,54 @@ class ModelledServer {
   void on_flush();
   void post(const ControlPacket& packet);
   void catch_up(std::uint64_t packets);
-  SocketId issued(SocketId id, ServiceHandle owner, bool datagrams = false);
+  /// Shows the channel's model what was taken so far, in the middle of a poll, too.
+  void advance() { channel_.advance(server_->counts().packets); }
+  void closed(SocketId id);
+  void fresh(SocketId id);
+  [[nodiscard]] bool on_reactor() const;
+  /// The reactor is in the middle of a poll, and the caller is another thread.
+  [[nodiscard]] bool nobody_else_runs() const {
+    return threads_ == nullptr || (calls_.empty() && threads_->current() == SimThreads::kCaller);
+  }
+  [[nodiscard]] bool reactor_is_busy() const { return polling_ && !on_reactor(); }
+
+  /// Does `call`, which posts `packet` if it succeeds, and shows it to the models; `was_posted()`
+  /// then.
+  template <typename Packet, typename Do, typename WasPosted>
+  auto give(const Packet& packet, Do call, WasPosted was_posted);
+  template <typename Packet, typename Do>
+  auto give(const Packet& packet, Do call) {
+    return give(packet, call, [] {});
+  }
+  /// A socket that a call makes.
+  struct NewSocket {
+    ServiceHandle owner = 0;
+    bool datagrams = false;
+    char fd_letter = 0;  ///< Of the packet that takes its descriptor; 0: it has none.
+  };
+  /// Does `call`, which makes such a socket and posts `packet(id, token)`; `was_made(id)` as soon
+  /// as there is an id, which may be long before the call returns.
+  template <typename Packet, typename Do, typename WasMade>
+  SocketId make(const NewSocket& socket, const Packet& packet, Do call, WasMade was_made);
+
+  class Overlapped;
+  void reserved(SocketId id, const NewSocket& socket);
+  void finish(CallUnderWay& call);
+  void was_posted(CallUnderWay& call);
+  void overlapped_send(SocketId id, const std::string& text, const Endpoint* to, Priority priority);
+  void check_overlapped_refusal(const CallUnderWay& call, SocketId id, std::error_code error);
+  void check_limit(const CallUnderWay& call, SocketId id);
+  void check_address_refusal(SocketId id, std::error_code error);
+  void tell_of_datagram(CallUnderWay& call);
+  void about_to_write(CallUnderWay& call, SocketId id);
+  void wrote_directly(CallUnderWay& call, SocketId id);
+  [[nodiscard]] Result<SendOutcome> pass_on(SocketId id, const std::string& text,
+                                            const Endpoint* to, Priority priority);
   Limit& limit_of(SocketId id);
   void give_back_piece(ServiceHandle by, SocketId id, const std::string& text);
   [[nodiscard]] std::uint64_t keep_bytes(SocketId id) const;
   void check_refusal(SocketId id, std::size_t bytes, std::error_code error, State state);
+  void accepted(SocketId id, std::size_t bytes);
   void took(SocketId id, const std::string& text, const Endpoint* to, Priority priority,
             SendOutcome outcome);
   void check_sends(const SocketServerCounts& counts);
@@ -157,7 +211,12 @@ class ModelledServer {
   std::uint64_t queued_ = 0;   ///< or went through the channel,
   std::uint64_t refused_ = 0;  ///< or were refused,
   std::uint64_t limited_ = 0;  ///< or exceeded a limit.
+  bool told_of_locks_ = false;
   bool polling_ = false;
+  const SimThreads* threads_ = nullptr;         ///< Who may be stopped inside of a call.
+  std::map<std::size_t, CallUnderWay*> calls_;  ///< By thread.
+  std::size_t poller_ = 0;                      ///< The thread that is inside of poll().
+  std::set<SocketId> silenced_;                 ///< Closed by steps: no direct write may begin.
   bool netstat_wanted_ = false;
   bool meddled_ = false;
 };

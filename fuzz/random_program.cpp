@@ -1,5 +1,6 @@
 // Random programs. Each has a theme: the operations of one part of a socket's life come more often
-// than the rest, so that what needs several of them in a row is met soon.
+// than the rest, so that what needs several of them in a row is met soon. One in three switches
+// threads in the middle of calls.
 
 #include "fuzz/sim_form.hpp"
 #include "fuzz/sim_program.hpp"
@@ -83,6 +84,8 @@ std::uint8_t random_argument(std::string_view name, Prng& random) {
   }
   if (name == "requester") return random.below(4) == 0 ? std::uint8_t{255} : below(4);
   if (name == "argument") return random.below(2) == 0 ? below(256) : below(8);
+  if (name == "thread") return below(4);
+  if (name == "points") return random.below(3) == 0 ? below(20) : below(6);
   if (name == "victim") return below(4);
   if (name == "cut") return random.below(3) == 0 ? below(20) : std::uint8_t{0};
   return below(256);
@@ -125,6 +128,48 @@ const Form& random_form(std::size_t theme, Prng& random) {
   }
 }
 
+// ---- Threads that stop
+
+void add(SimProgram& program, char letter, std::vector<std::uint8_t> arguments) {
+  program.operations.push_back({.letter = letter, .arguments = std::move(arguments)});
+}
+
+/// A connection of ours to a remote host.
+void add_connect(SimProgram& program) {
+  add(program, 'O', {0, 0});
+  add(program, 'q', {});
+  add(program, 'q', {});
+}
+
+/// A send stops with an id in its hand, whose socket is closed; where slots are few, another one
+/// takes its place.
+void add_successor(SimProgram& program, Prng& random) {
+  add(program, kBegin, {0, static_cast<std::uint8_t>(random.below(6))});
+  add(program, 'D', {0, 3});
+  add(program, 'K', {0, 0, 1});
+  const auto connects = static_cast<std::uint8_t>(1 + random.below(3));
+  for (std::uint8_t made = 0; made < connects; ++made) add_connect(program);
+  add(program, kResume, {0, static_cast<std::uint8_t>(random.below(3))});
+  add(program, 'D', {connects, 3});
+  add(program, 'q', {});
+}
+
+/// Now and then a call or a poll that stops in the middle, or one that goes on.
+void add_switch(SimProgram& program, Prng& random) {
+  // Most of what meets on a socket is sends, closes and the reactor.
+  constexpr std::string_view kStopping = "DDDDDDDPKKqqqqqOSAGT";
+  const std::uint64_t choice = random.below(6);
+  if (choice > 2) return;
+  if (random.below(16) == 0) return add_successor(program, random);
+  if (choice == 0) {
+    program.operations.push_back(random_operation(form_of(kResume), random));
+    return;
+  }
+  program.operations.push_back(random_operation(form_of(kBegin), random));
+  const char stopping = kStopping[random.below(kStopping.size())];
+  program.operations.push_back(random_operation(form_of(stopping), random));
+}
+
 }  // namespace
 
 SimProgram random_program(Prng& random) {
@@ -137,8 +182,16 @@ SimProgram random_program(Prng& random) {
     choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};
   }
   const std::size_t theme = random.below(kThemes.size());
-  if (random.below(4) != 0) append(program, start_of(theme));
+  const bool switches = random.below(3) == 0;
+  // Ids that come back soon are met by threads that still have old ones.
+  if (switches && random.below(2) == 0) program.world[0] |= 1U;
+  if (switches && random.below(2) == 0) {
+    add_connect(program);
+  } else if (random.below(4) != 0) {
+    append(program, start_of(theme));
+  }
   for (std::size_t left = kOperationsMin + random.below(more); left > 0; --left) {
+    if (switches) add_switch(program, random);
     program.operations.push_back(random_operation(random_form(theme, random), random));
   }
   return program;

@@ -74,12 +74,16 @@ std::uint64_t ServerModel::counted(const Socket& socket, std::size_t bytes) {
   return bytes + (socket.datagrams ? kDatagram : 0);
 }
 
-void ServerModel::sent(SocketId id, std::size_t bytes, bool cut) {
+void ServerModel::sent(SocketId id, std::size_t bytes) {
   const auto found = sockets_.find(id);
   if (found == sockets_.end()) return;  // A caller that was too late.
   Socket& socket = found->second;
   socket.accepted_bytes += counted(socket, bytes);
-  if (cut) ++socket.remainders;
+}
+
+void ServerModel::arm_write_due(SocketId id) {
+  const auto found = sockets_.find(id);
+  if (found != sockets_.end()) ++found->second.arm_writes_due;
 }
 
 // ---- What the server did
@@ -102,7 +106,7 @@ void ServerModel::take(const Step& step) {
   take_owner(socket, step);
   socket.state = rule.to;
   // Of those that raw packets announce there may be none.
-  if (rule.input == Input::arm_write && socket.remainders > 0) --socket.remainders;
+  if (rule.input == Input::arm_write && socket.arm_writes_due > 0) --socket.arm_writes_due;
   // Whoever is told of a failed write is told nothing of what waited.
   const bool loses = rule.input == Input::write_failed || rule.input == Input::udp_failed;
   socket.lost_unseen = socket.lost_unseen || loses;

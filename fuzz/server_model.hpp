@@ -31,8 +31,10 @@ class ServerModel {
   void made(SocketId id, ServiceHandle owner, bool datagrams);
   /// `fd` was lent, for `id` unless that is 0. `pollable`: epoll knows such descriptors.
   void lent(int fd, SocketId id, bool pollable);
-  /// A send of `bytes` was accepted; `cut`: by a direct write that left a rest.
-  void sent(SocketId id, std::size_t bytes, bool cut);
+  /// A send of `bytes` was accepted.
+  void sent(SocketId id, std::size_t bytes);
+  /// The reactor will be told that output waits for it, or that a sender let go of the lock.
+  void arm_write_due(SocketId id);
   /// From now on packets come that no call made.
   void meddle() { meddled_ = true; }
 
@@ -44,9 +46,11 @@ class ServerModel {
   void take(const TakenPacket& taken);
 
   /// Between two polls, when every packet that was taken is known: the whole server is as it should
-  /// be.
+  /// be. Not `quiet`: a thread is inside of a call. Of a send the kernel, the counts and this model
+  /// then hear at different moments, and a descriptor is open before it has an id; so output,
+  /// interest, traffic and descriptors wait until nobody is.
   void check(const SocketServer<SimKernel>& server, const SocketServerCounts& counts,
-             const ChannelModel& channel);
+             const ChannelModel& channel, bool quiet);
   /// A raw packet made it for another owner than the call that asked for it.
   [[nodiscard]] bool usurped(SocketId id) const { return usurped_.contains(id); }
   /// What netstat says that the kernel is asked for; `parked`: of its output, what the reactor does
@@ -64,7 +68,7 @@ class ServerModel {
     std::uint64_t accepted_bytes = 0;
     std::uint64_t lost_bytes = 0;
     bool lost_unseen = false;  ///< More was lost than packets and steps tell.
-    int remainders = 0;        ///< Of direct writes, that the reactor was not told of.
+    int arm_writes_due = 0;    ///< Packets of that kind on their way to the reactor.
   };
   /// A step that a packet caused, or the end of a socket.
   struct Done {

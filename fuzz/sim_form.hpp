@@ -25,9 +25,14 @@ struct Form {
 
 inline constexpr char kRaw = 'r';
 inline constexpr char kMuch = 'W';
+inline constexpr char kBegin = 'F';
+inline constexpr char kResume = 'J';
 inline constexpr std::size_t kArgumentBytesMax = 63;  ///< Of raw bytes: op_raw_bytes().
 
 /// In the order of StreamWorld::kOperations, which a byte that is no letter picks from.
 std::span<const Form> forms();
+
+/// Requires: there is one of that letter.
+const Form& form_of(char letter);
 
 }  // namespace skysock::fuzz

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/base/check.hpp"
+#include "core/sys/yield_point.hpp"
 #include "fuzz/sim_form.hpp"
 
 namespace skysock::fuzz {
@@ -57,13 +58,9 @@ constexpr std::array kForms = {
     Form{'s', "post_send", {"id", "size"}, 2},
     Form{'j', "shut_listener", {"listener"}, 1},
     Form{'x', "habit", {"service", "does", "victim"}, 3},
+    Form{kBegin, "begin", {"thread", "points"}, 0},
+    Form{kResume, "resume", {"thread", "points"}, 0},
 };
-
-const Form& form_of(char letter) {
-  const auto found = std::ranges::find(kForms, letter, &Form::letter);
-  SKYSOCK_CHECK(found != kForms.end());
-  return *found;
-}
 
 // ---- Reading text
 
@@ -156,6 +153,12 @@ std::string text_of(const SimOperation& operation) {
 }  // namespace
 
 std::span<const Form> forms() { return kForms; }
+
+const Form& form_of(char letter) {
+  const auto found = std::ranges::find(kForms, letter, &Form::letter);
+  SKYSOCK_CHECK(found != kForms.end());
+  return *found;
+}
 
 std::vector<std::uint8_t> bytes_of(const SimProgram& program) {
   std::vector<std::uint8_t> bytes(program.world.begin(), program.world.end());
@@ -253,11 +256,27 @@ Every argument is a number from 0 to 255 that picks among what there is, modulo 
   size=N     N + 1 bytes; send_to and udp_peer_send: N bytes
   bytes=N    N bytes; limit_send: what the next send takes at most
   does=N     of habit, where services answer: 1 the service aborts victim=N (an id=N) when it hears
-             DATA, and echoes nothing; 2 it connects to a host that never answers when it hears CLOSE
+             DATA, and echoes nothing; 2 it connects to a host that never answers when it hears
+             CLOSE
   tenths=N   N tenths of a second; after=N: how many such calls still succeed, modulo 8
+  thread=N   one of 3 threads of services; of resume, one of 4: the last is the reactor's
+  points=N   the thread passes N yield points and stops at the next one
 Any other argument picks from a list in fuzz/stream_world_services.cpp or _peers.cpp. An operation
 that finds nothing to do does nothing.
+
+'begin' takes the next call of the server to that thread (a poll to the reactor's), where it stops
+in the middle; the operations behind it are what others do meanwhile; 'resume' lets it go on. A
+thread that waits for a lock lets the others go on by a point each. At the end of the program all of
+them finish.
 )";
+}
+
+std::string yield_points_help() {
+  std::string text;
+  for (const skysock::YieldPointName& point : skysock::kYieldPoints) {
+    text += fmt::format("  {:17} {}\n", point.name, point.where);
+  }
+  return text;
 }
 
 std::string operations_help() {

@@ -64,4 +64,7 @@ std::string program_help();
 /// Every operation's name with its arguments, one line each.
 std::string operations_help();
 
+/// Every place where a thread may stop, one line each.
+std::string yield_points_help();
+
 }  // namespace skysock::fuzz

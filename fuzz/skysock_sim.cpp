@@ -225,7 +225,8 @@ int main(int argc, char** argv) {
   if (shrink->parsed()) return on_program(options, shrink_command);
   if (explain->parsed()) return on_program(options, explain_command);
   if (operations->parsed()) {
-    fmt::print("{}\nOperations:\n{}", program_help(), operations_help());
+    fmt::print("{}\nOperations:\n{}\nYield points, where threads stop:\n{}", program_help(),
+               operations_help(), yield_points_help());
     return kPassed;
   }
   return random_command(options);

@@ -57,6 +57,12 @@ void trace_step(const Step& step) {
              to_text(rule.to));
 }
 
+void trace_stop(std::size_t thread, YieldPoint point, SocketId id) {
+  if (!tracing()) return;
+  fmt::print(stderr, "  thread {} stops at {}{}\n", thread, to_text(point),
+             id == 0 ? std::string() : fmt::format(" of id={}", id));
+}
+
 void trace_raw(std::span<const std::byte> bytes) {
   if (tracing()) fmt::print(stderr, "  raw: {:02x}\n", fmt::join(bytes, ""));
 }

@@ -109,6 +109,8 @@ const StreamWorld::Operation StreamWorld::kOperations[] = {
     {'s', &StreamWorld::op_post_send},        // id, size
     {'j', &StreamWorld::op_shut_listener},    // listener
     {'x', &StreamWorld::op_habit},            // service, does, victim
+    {'F', &StreamWorld::op_begin},            // thread, points
+    {'J', &StreamWorld::op_resume},           // thread, points
 };
 
 WorldOptions WorldOptions::read(InputReader& input) {
@@ -148,9 +150,11 @@ StreamWorld::StreamWorld(InputReader& input)
 
 std::uint64_t StreamWorld::run() {
   for (int count = 0; count < kOperationsMax && !input_.empty(); ++count) {
-    if (server_.channel().unread_bytes() > kUnreadBytesMax) poll(0);
+    if (server_.channel().unread_bytes() > kUnreadBytesMax) make_room();
     step(input_.byte());
   }
+  if (threads_) threads_->finish();
+  begin_.reset();
   trace_end(options_.abandoned);
   if (!options_.abandoned) finish();
   std::uint64_t trace = server_.events().trace();
@@ -175,16 +179,27 @@ void StreamWorld::step(std::uint8_t letter) {
   const Operation& operation =
       named != std::end(kOperations) ? *named : kOperations[letter % std::size(kOperations)];
   trace_operation(operation.letter, input_.rest());
-  (this->*operation.run)();
+  run(operation);
+}
+
+/// The reader may be behind a record that a thread is in the middle of.
+void StreamWorld::make_room() {
+  poll(0);
+  if (!threads_ || server_.channel().unread_bytes() <= kUnreadBytesMax) return;
+  threads_->finish();
+  poll(0);
 }
 
 void StreamWorld::poll(int timeout_ms) {
+  finish_poll();
   server_.poll(timeout_ms);
   take_remotes();
   take_datagrams();
 }
 
 void StreamWorld::poll_until_idle() {
+  // Output that a thread is in the middle of is tried again and again.
+  if (threads_) threads_->finish();
   // A wait that fails leaves idle() as it was. A listener that can neither accept nor refuse tries
   // again ever so often: that is rest, too, as long as time passes between its tries.
   constexpr std::int64_t kRetriesMs = 1'000;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/sim/sim_kernel.hpp"
+#include "core/sim/sim_threads.hpp"
 #include "fuzz/input_reader.hpp"
 #include "fuzz/modelled_server.hpp"
 
@@ -126,9 +127,17 @@ class StreamWorld {
   void op_advance();
   void op_poll();
   void op_poll_until_idle();
+  // Threads: stream_world_threads.cpp.
+  void op_begin();
+  void op_resume();
 
   void step(std::uint8_t letter);
+  void run(const Operation& operation);
+  SimThreads& threads();
+  void at_point(YieldPoint point, SocketId id);
+  void make_room();
   void poll(int timeout_ms);
+  void finish_poll();
   /// Polls until nothing happens any more without a push from outside.
   void poll_until_idle();
   void send(SocketId id, std::size_t size, Priority priority);
@@ -189,6 +198,13 @@ class StreamWorld {
   std::size_t spare_faults_ = 0;
   bool disturbed_ = false;  ///< A fault was planned: bytes may be lost.
   bool small_buffers_ = false;
+  /// Where the next operation that can stop in the middle does so.
+  struct Begin {
+    std::size_t thread = 0;
+    std::uint64_t points = 0;
+  };
+  std::optional<Begin> begin_;
+  std::optional<SimThreads> threads_;  ///< Made by the first operation that asks for them.
 };
 
 }  // namespace skysock::fuzz

@@ -135,8 +135,9 @@ void StreamWorld::check_nothing_lost(const Peer& peer, SocketId id, bool all_out
   const Conversation& conversation = server_.channel().conversation(id);
   if (!calm() || !peer.open || life.orphaned || conversation.aborted) return;
   if (waits_for_its_descriptor(server_.state(id))) return;
-  // A packet that says that there is a remainder may have been lost.
-  if (server_.meddled() && server_.counts().direct_remainders > 0) return;
+  // A packet that says that there is a remainder, or a lock free again, may have been lost.
+  const bool told = server_.counts().direct_remainders > 0 || server_.told_of_locks();
+  if (server_.meddled() && told) return;
   if (reads(server_.state(id)) && !server_.meddled()) SKYSOCK_CHECK(life.data == peer.sent);
   const Tuning& tuning = options_.tuning;
   const bool lingers = tuning.linger_ms > 0 && tuning.linger_sockets >= tuning.slots;

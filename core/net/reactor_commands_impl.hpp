@@ -16,8 +16,8 @@ void Reactor<Sys>::take_packet(const std::expected<ControlPacket, ControlError>&
 
 template <Syscalls Sys>
 void Reactor<Sys>::run(const ControlPacket& packet) {
-  counters_->packets[packet.index()].add();
   sys_->yield_point(YieldPoint::packet_taken);
+  counters_->packets[packet.index()].add();
   std::visit([this](const auto& one) { this->command(one); }, packet);
 }
 

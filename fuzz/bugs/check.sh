@@ -30,8 +30,6 @@ if [ "${1-}" = --sim ]; then
   shift 2
   [[ $sim =~ ^[1-9][0-9]*$ ]] || fail "--sim is '$sim': expected a whole number of seconds from 1"
 fi
-preset=fuzz
-if [ -n "$sim" ]; then preset=sim; fi
 apply_only=''
 if [ "${1-}" = --apply-only ]; then apply_only=yes; shift; fi
 case "${1-}" in -*) usage >&2; exit 2 ;; esac
@@ -63,8 +61,12 @@ cleanup() {
 }
 trap cleanup EXIT
 git -C "$root" worktree add --quiet --detach "$tree" HEAD
-(cd "$tree" && cmake --preset "$preset" >"$work/configure.log" 2>&1) || fail "$(tail -5 "$work/configure.log")"
 
+preset=fuzz
+use_preset() { # fuzz or sim
+  preset=$1
+  (cd "$tree" && cmake --preset "$preset" >"$work/configure.log" 2>&1) || fail "$(tail -5 "$work/configure.log")"
+}
 build() { (cd "$tree" && cmake --build --preset "$preset" --target "$@") >"$work/build.log" 2>&1; }
 
 # Prints "found" or "not found"; leaves an explanation in $work/run.log.
@@ -120,6 +122,7 @@ for name in "$@"; do
     kind=sim what=random detail=$sim
   fi
   git -C "$tree" apply "$bugs/$name.patch" || fail "$name does not apply"
+  use_preset "$([ "$kind" = sim ] && echo sim || echo fuzz)"
   date +%s%N >"$work/started"
   look "$kind" "$what" ${detail:+"$detail"} >"$work/result"
   took=$((($(date +%s%N) - $(cat "$work/started")) / 1000000))
