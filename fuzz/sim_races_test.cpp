@@ -84,6 +84,22 @@ TEST(SimRaces, AWriterMeetsTheReactorAtEachOfItsPoints) {
   }
 }
 
+/// One that was accepted when there were threads already.
+TEST(SimRaces, ASendToASocketThatNobodyStartedIsDropped) {
+  expect_passes(
+      "world 0 0 0 0 0\nlisten service=0\nstart service=0 id=0\nresume thread=0 points=0\n"
+      "dial listener=0\npoll\npoll\npost_send id=1 size=0\n");
+}
+
+/// Then the datagram leaves before its own packet is posted.
+TEST(SimRaces, ARawPacketMayTakeThePayloadOfASendThatStopped) {
+  const std::string socket = "world 0 0 0 0 0\nudp_dial service=0 destination=0\n";
+  const std::string stops = "begin thread=0 points=2\nsend id=0 size=0\n";
+  const std::string raw = "raw_packet type=80 id=0 requester=0 argument=0 cut=0\n";
+  expect_passes(socket + stops + raw + "poll\n");
+  expect_passes(socket + raw + stops + "poll\n");
+}
+
 bool switches(const SimProgram& program) {
   return std::ranges::any_of(program.operations, [](const SimOperation& operation) {
     return operation.letter == kBegin || operation.letter == kResume;
