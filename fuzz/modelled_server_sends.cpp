@@ -23,8 +23,7 @@ ModelledServer::Limit& ModelledServer::limit_of(SocketId id) {
 
 /// What each send of `id` counts beside its bytes while it waits.
 std::uint64_t ModelledServer::keep_bytes(SocketId id) const {
-  constexpr std::uint64_t kDatagram = 128;
-  return is_udp(server_->protocol(id)) ? kDatagram : 0;
+  return ServerModel::keep_bytes(is_udp(server_->protocol(id)));
 }
 
 /// `bytes` of a send count from now on.

@@ -70,8 +70,7 @@ void ServerModel::lent(int fd, SocketId id, bool pollable) {
 }
 
 std::uint64_t ServerModel::counted(const Socket& socket, std::size_t bytes) {
-  constexpr std::uint64_t kDatagram = 128;
-  return bytes + (socket.datagrams ? kDatagram : 0);
+  return bytes + keep_bytes(socket.datagrams);
 }
 
 void ServerModel::sent(SocketId id, std::size_t bytes) {

@@ -57,6 +57,11 @@ class ServerModel {
   /// not know of yet.
   void check_flags(const SocketInfo& info, std::uint64_t parked);
 
+  /// What each send counts beside its bytes while it waits.
+  [[nodiscard]] static constexpr std::uint64_t keep_bytes(bool datagrams) {
+    return datagrams ? 128 : 0;
+  }
+
  private:
   struct Socket {
     State state = State::reserved;
@@ -64,7 +69,7 @@ class ServerModel {
     bool datagrams = false;
     bool pollable = true;
     std::optional<int> lent_fd = {};
-    // Of accepted sends; each datagram counts kDatagramKeepBytes more.
+    // Of accepted sends; each counts keep_bytes() more.
     std::uint64_t accepted_bytes = 0;
     std::uint64_t lost_bytes = 0;
     bool lost_unseen = false;  ///< More was lost than packets and steps tell.

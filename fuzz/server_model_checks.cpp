@@ -176,14 +176,14 @@ std::uint64_t ServerModel::left(const Socket& socket, const EpollSet::Interest* 
   if (interest == nullptr && !socket.lent_fd) return left_bytes;
   const SimKernel::Traffic& traffic =
       kernel_.traffic(socket.lent_fd.value_or(interest == nullptr ? -1 : interest->fd));
-  const std::uint64_t kept = socket.datagrams ? 128 * traffic.datagrams_sent : 0;
+  const std::uint64_t kept = keep_bytes(socket.datagrams) * traffic.datagrams_sent;
   return left_bytes - traffic.sent_bytes - kept;
 }
 
 void ServerModel::check_socket(SocketId id, const Socket& socket, std::uint64_t queued,
                                const ChannelModel& channel) {
   const EpollSet::Interest* interest = watched(id);
-  const std::uint64_t parked = channel.parked_bytes(id, counted(socket, 0));
+  const std::uint64_t parked = channel.parked_bytes(id, keep_bytes(socket.datagrams));
   SKYSOCK_CHECK(queued >= parked);
   const bool output = queued > parked;
   if (!holds_output(socket.state)) {
