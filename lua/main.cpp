@@ -118,10 +118,7 @@ void hold_standard_descriptors() {
 
 ServiceHandle spawn_script(Runtime& runtime, Script script, std::atomic<bool>& failed) {
   const std::string name = script.path;
-  const ServiceHandle first =
-      runtime.spawn(name, service_factory(runtime, std::move(script), failed));
-  runtime.post(first, Message{.type = MessageType::system, .payload = {}});
-  return first;
+  return runtime.spawn(name, service_factory(runtime, std::move(script), failed));
 }
 
 int run(Options options) {
@@ -154,6 +151,8 @@ int run(Options options) {
   if (options.tuning.workers == 0 && wake_fd >= 0) {
     leave_descriptor_table({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, wake_fd});
   }
+  // Only now: a copy of our table would keep open what the script closes.
+  if (!options.native) runtime.post(first, Message{.type = MessageType::system, .payload = {}});
   runtime.wait();
   if (stats) stats->services_end();
   drain_output(runtime, first, kDrainLimit);

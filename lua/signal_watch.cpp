@@ -1,6 +1,7 @@
 #include "lua/signal_watch.hpp"
 
 #include <csignal>
+#include <latch>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -24,11 +25,15 @@ void block_end_signals() {
   SKYSOCK_CHECK(pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
 }
 
-SignalWatch::SignalWatch(std::function<void()> on_signal)
-    : on_signal_(std::move(on_signal)), thread_([this] {
-        leave_descriptor_table({});  // It needs none.
-        watch();
-      }) {}
+SignalWatch::SignalWatch(std::function<void()> on_signal) : on_signal_(std::move(on_signal)) {
+  std::latch left(1);
+  thread_ = std::thread([this, &left] {
+    leave_descriptor_table({});  // It needs none, and a copy would keep what others close.
+    left.count_down();
+    watch();
+  });
+  left.wait();
+}
 
 SignalWatch::~SignalWatch() {
   finished_.store(true);

@@ -14,7 +14,7 @@ void block_end_signals();
 /// waits for them: there is no signal handler. Requires: block_end_signals().
 class SignalWatch {
  public:
-  /// `on_signal` is called once at most, on the watch's thread.
+  /// `on_signal` is called once at most, on the watch's thread. Make it before the first socket.
   explicit SignalWatch(std::function<void()> on_signal);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;

@@ -4,6 +4,8 @@
 #include "core/service/runtime.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -716,6 +718,21 @@ TEST_P(RuntimeTest, AServiceMaySpawnAndRetireOthers) {
   node->post(parent, text("go"));
   EXPECT_TRUE(children.wait_for(2));
   EXPECT_TRUE(becomes_true([&] { return node->service_count() == 1; }));
+}
+
+/// A thread that leaves the descriptor table has a copy of it for a moment.
+TEST(RuntimeStart, WhatIsClosedRightAfterItIsClosed) {
+  for (int round = 0; round < 20; ++round) {
+    const auto node = Runtime::start({.workers = 0}).value();
+    for (int i = 0; i < 300; ++i) {
+      std::array<int, 2> ends{};
+      ASSERT_EQ(pipe(ends.data()), 0);
+      close(ends[1]);
+      pollfd reader{.fd = ends[0], .events = POLLIN, .revents = 0};
+      ASSERT_EQ(poll(&reader, 1, 0), 1) << "somebody has the other end";
+      close(ends[0]);
+    }
+  }
 }
 
 }  // namespace

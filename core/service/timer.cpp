@@ -1,15 +1,20 @@
 #include "core/service/timer.hpp"
 
+#include <latch>
 #include <span>
 #include <utility>
 
 namespace skysock {
 
-Timer::Timer(Fire fire, std::function<void()> begin)
-    : fire_(std::move(fire)), thread_([this, begin = std::move(begin)] {
-        if (begin) begin();
-        run();
-      }) {}
+Timer::Timer(Fire fire, const std::function<void()>& begin) : fire_(std::move(fire)) {
+  std::latch begun(1);
+  thread_ = std::thread([this, &begin, &begun] {
+    if (begin) begin();
+    begun.count_down();
+    run();
+  });
+  begun.wait();
+}
 
 Timer::~Timer() { stop(); }
 

@@ -19,8 +19,8 @@ class Timer {
   using Fire = std::function<void(TimerQueue::Due)>;
 
   /// `fire` runs on the timer's thread and must not block.
-  /// `begin`, if given, is the first that the thread does.
-  explicit Timer(Fire fire, std::function<void()> begin = nullptr);
+  /// `begin`, if given, is the first that the thread does; it has returned when this is made.
+  explicit Timer(Fire fire, const std::function<void()>& begin = nullptr);
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;

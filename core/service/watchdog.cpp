@@ -1,5 +1,6 @@
 #include "core/service/watchdog.hpp"
 
+#include <latch>
 #include <utility>
 
 namespace skysock {
@@ -23,14 +24,18 @@ std::vector<Incident> IncidentFinder::look(Time now) {
 }
 
 Watchdog::Watchdog(std::span<const Activity> activities, std::chrono::milliseconds limit,
-                   OnStuck on_stuck, std::function<void()> begin)
+                   OnStuck on_stuck, const std::function<void()>& begin)
     : finder_(activities, limit),
       period_(std::chrono::microseconds(limit) / 8),
-      on_stuck_(std::move(on_stuck)),
-      thread_([this, begin = std::move(begin)] {
-        if (begin) begin();
-        run();
-      }) {}
+      on_stuck_(std::move(on_stuck)) {
+  std::latch begun(1);
+  thread_ = std::thread([this, &begin, &begun] {
+    if (begin) begin();
+    begun.count_down();
+    run();
+  });
+  begun.wait();
+}
 
 Watchdog::~Watchdog() {
   {

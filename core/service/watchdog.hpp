@@ -48,9 +48,9 @@ class Watchdog {
   using OnStuck = std::function<void(const Incident&)>;
 
   /// `on_stuck` runs on the watchdog's thread. `activities` must outlive this.
-  /// `begin`, if given, is the first that the thread does.
+  /// `begin`, if given, is the first that the thread does; it has returned when this is made.
   Watchdog(std::span<const Activity> activities, std::chrono::milliseconds limit, OnStuck on_stuck,
-           std::function<void()> begin = nullptr);
+           const std::function<void()>& begin = nullptr);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;

@@ -197,12 +197,9 @@ function cases.many_connections_leave_nothing_behind()
 end
 
 function cases.port_is_free_when_close_comes_back()
-  local port = 0
+  local port = harness.closed_port()
   for _ = 1, 50 do
-    local id, address, bound = socket.listen("127.0.0.1", port)
-    assert(id, address)
-    socket.close(id)
-    port = bound
+    socket.close(assert(socket.listen("127.0.0.1", port)))
   end
 end
 

@@ -86,6 +86,26 @@ function harness.listen(serve)
   return port, listener
 end
 
+--- A port of 127.0.0.1 that nobody listens on, and that the kernel gives to nobody who asks for any port:
+-- connections of other processes take freed ports of the range it gives from.
+function harness.closed_port()
+  local file <close> = assert(io.open("/proc/sys/net/ipv4/ip_local_port_range"))
+  local first, last = file:read("n", "n")
+  local lowest, highest = 1024, first - 1
+  if first <= 1024 then
+    lowest, highest = last + 1, 65535
+  end
+  for _ = 1, 100 do
+    local port = math.random(lowest, highest)
+    local listener = socket.listen("127.0.0.1", port)
+    if listener then
+      socket.close(listener)
+      return port
+    end
+  end
+  error "no closed port found"
+end
+
 --- Both ends of a started connection: client id, server id.
 function harness.pair()
   local accepted = harness.event()

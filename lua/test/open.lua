@@ -7,14 +7,8 @@ local harness = require "harness"
 local equal = harness.equal
 local cases = {}
 
-local function free_port()
-  local id, _, port = assert(socket.listen("127.0.0.1", 0))
-  socket.close(id)
-  return port
-end
-
 function cases.open_to_a_closed_port_returns_nil_and_the_reason()
-  local id, reason = socket.open("127.0.0.1", free_port())
+  local id, reason = socket.open("127.0.0.1", harness.closed_port())
   equal(id, nil)
   assert(reason:find("refused"), reason)
 end
