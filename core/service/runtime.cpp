@@ -107,7 +107,8 @@ struct Runtime::Impl {
 
   void start_threads(const Tuning& tuning) {
     // Without workers, only the reactor's thread is to have its descriptor table; the others need
-    // nothing but what wakes it. They have left before anybody opens a socket: a copy would keep it.
+    // nothing but what wakes it. They have left before anybody opens a socket: a copy would keep
+    // it.
     std::function<void()> begin;
     if (const int wake_fd = sockets->wake_fd(); tuning.workers == 0 && wake_fd >= 0) {
       begin = [fd = wake_fd] { leave_descriptor_table({STDERR_FILENO, fd}); };
