@@ -175,7 +175,7 @@ void add_switch(SimProgram& program, Prng& random) {
 SimProgram random_program(Prng& random) {
   constexpr std::size_t kOperationsMin = 4;
   // Most are short, so that many are run; some are long, for what needs many steps.
-  const std::size_t more = random.below(8) == 0 ? 60 : 12;
+  const std::size_t more = random.below(8) == 0 ? 44 : 6;
   SimProgram program;
   for (std::uint8_t& choice : program.world) {
     // Most worlds are plain but for one thing or two.
