@@ -128,6 +128,8 @@ class UringPoller {
   template <typename OnSent>
   void stop(OnSent&& on_sent) {
     finish_sends(on_sent);
+    // What was prepared and begins only after the cancel would keep its descriptor open.
+    [[maybe_unused]] const auto begun = ring_.enter(0);
     outlived_ = !ring_.cancel_all();
     stopped_ = true;
     // What was cancelled ends, some at a time, inside enter().
