@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <sstream>
+
+#include "core/base/whole_number.hpp"
 
 namespace skysock::stress {
 namespace {
@@ -50,17 +51,8 @@ CLI::Validator seconds(double max) {
       "SECONDS");
 }
 
-/// CLI11 alone reads "-5" as 2^64 - 5, and cuts what is larger down to 2^64 - 1.
 CLI::Validator digits() {
-  return CLI::Validator(
-      [](std::string& text) {
-        std::uint64_t value = 0;
-        const char* end = text.data() + text.size();
-        const auto [at, error] = std::from_chars(text.data(), end, value);
-        if (error == std::errc{} && at == end) return std::string();
-        return fmt::format("'{}' is not an integer from 0 to 2^64-1", text);
-      },
-      "INTEGER");
+  return CLI::Validator([](std::string& text) { return wrong_whole_number(text); }, "INTEGER");
 }
 
 CLI::Validator not_empty() {
