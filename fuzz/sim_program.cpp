@@ -216,6 +216,9 @@ std::expected<SimProgram, std::string> parse_program(std::string_view text) {
       has_world = true;
       continue;
     }
+    if (program.operations.size() == SimProgram::kOperationsMax) {
+      return failed(fmt::format("expected at most {} operations", SimProgram::kOperationsMax));
+    }
     const auto form = std::ranges::find(kForms, words[0], &Form::name);
     if (form == kForms.end()) return failed(fmt::format("no operation '{}'", words[0]));
     auto arguments = form->letter == kRaw ? bytes_from(rest, 16, "a byte of two hex digits")

@@ -31,6 +31,8 @@ struct SimOperation {
 ///     raw 53 06 00 00 00 01 00 00
 struct SimProgram {
   static constexpr std::size_t kWorldBytes = 5;
+  /// StreamWorld carries out so many, whatever comes behind them.
+  static constexpr std::size_t kOperationsMax = 400;
 
   std::array<std::uint8_t, kWorldBytes> world{};  ///< WorldOptions::read() says what they choose.
   std::vector<SimOperation> operations;

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <new>
 #include <thread>
 
@@ -64,6 +66,15 @@ class Child {
   }
   /// Requires: it has ended.
   [[nodiscard]] bool passed() const { return WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
+  /// How, if it did not pass and wrote no reason. Requires: it has ended.
+  [[nodiscard]] std::string end() const {
+    if (!WIFSIGNALED(*status_)) {
+      return fmt::format("the process ended with {} and no word", WEXITSTATUS(*status_));
+    }
+    const int signal = WTERMSIG(*status_);
+    if (signal == SIGALRM) return "it did not end in time: an endless loop?";
+    return fmt::format("the process ended without a word: SIG{}", sigabbrev_np(signal));
+  }
 
   [[nodiscard]] std::string output() const {
     std::string text(static_cast<std::size_t>(lseek(log_, 0, SEEK_END)), '\0');
@@ -85,8 +96,9 @@ std::string as_ours(std::string line) {
   return line;
 }
 
-/// The line of `output` that says what is wrong.
-std::string reason_in(const std::string& output) {
+/// What is wrong with what the child did: a line of what it wrote, or how it ended.
+std::string reason_of(const Child& child) {
+  const std::string output = child.output();
   for (const std::string_view mark : {"check failed: ", "ERROR: ", "runtime error: "}) {
     const std::size_t found = output.find(mark);
     if (found == std::string::npos) continue;
@@ -95,7 +107,7 @@ std::string reason_in(const std::string& output) {
     const std::size_t begin = mark == "ERROR: " ? found : line;
     return as_ours(output.substr(begin, output.find('\n', found) - begin));
   }
-  return "the process ended without a word";
+  return child.end();
 }
 
 /// What the running child tells.
@@ -103,6 +115,7 @@ struct Shared {
   std::atomic<std::uint64_t> programs{0};
   std::atomic<std::uint64_t> operations{0};
   std::atomic<std::uint64_t> trace{0};
+  std::atomic<bool> over{false};  ///< All programs that were to be run were.
   SimCells cells;
 };
 
@@ -137,13 +150,24 @@ void run_range(const SimRange& range, Shared& shared) {
   count_steps_in(&shared.cells);
   const auto begin = Clock::now();
   for (std::uint64_t number = 0; number < range.count; ++number) {
-    if (range.limit_s > 0 && number % 64 == 0 && seconds_since(begin) >= range.limit_s) return;
+    if (range.limit_s > 0 && number % 64 == 0 && seconds_since(begin) >= range.limit_s) break;
     const SimProgram program = numbered_program(range.seed, number);
     const std::uint64_t trace = run_here(program);
     shared.trace = mix64(shared.trace ^ trace);
     shared.operations += program.operations.size();
     shared.programs += 1;
   }
+  shared.over = true;
+}
+
+/// Of all processes that this one waited for.
+double children_cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 SimTally tally_of(Shared& shared, Clock::time_point begin) {
@@ -162,15 +186,19 @@ std::uint64_t run_here(const SimProgram& program) {
   return StreamWorld(input).run();
 }
 
-SimRun run_apart(const SimProgram& program, unsigned limit_s) {
+SimRun run_apart(const std::function<void()>& work, unsigned limit_s) {
   Child child([&] {
     alarm(limit_s);  // An endless loop ends with SIGALRM.
-    run_here(program);
+    work();
   });
   child.wait();
   SimRun run{.passed = child.passed(), .output = child.output()};
-  if (!run.passed) run.what = reason_in(run.output);
+  if (!run.passed) run.what = reason_of(child);
   return run;
+}
+
+SimRun run_apart(const SimProgram& program, unsigned limit_s) {
+  return run_apart([&] { run_here(program); }, limit_s);
 }
 
 std::string without_reason(const SimRun& run) {
@@ -189,9 +217,10 @@ SimProgram numbered_program(std::uint64_t seed, std::uint64_t number) {
 }
 
 SimTally run_random(const SimRange& range, const std::function<void(const SimTally&)>& progress) {
-  constexpr std::chrono::milliseconds kLook{100};
+  constexpr std::chrono::milliseconds kLook{20};
   constexpr std::chrono::seconds kStuck{20};
   SharedMemory shared;
+  const double cpu_before = children_cpu_seconds();
   const auto begin = Clock::now();
   Child child([&] { run_range(range, *shared); });
   auto moved = Clock::now();
@@ -206,19 +235,24 @@ SimTally run_random(const SimRange& range, const std::function<void(const SimTal
     progress(tally_of(*shared, begin));
   }
   SimTally tally = tally_of(*shared, begin);
+  tally.cpu_seconds = children_cpu_seconds() - cpu_before;
   if (child.passed()) return tally;
-  // A leak is only seen at the end: then none of them in particular.
-  tally.failed = tally.programs;
+  if (shared->over) {
+    tally.failed_at_end = reason_of(child);
+  } else {
+    tally.failed = tally.programs;
+  }
   return tally;
 }
 
 namespace {
 
-/// One that fails in the same way is kept.
+using Fails = std::function<bool(const SimProgram&)>;
+
+/// One that still fails is kept.
 class Shrinker {
  public:
-  Shrinker(SimProgram program, const std::string& what, std::uint64_t& tried)
-      : program_(std::move(program)), what_(what), tried_(tried) {}
+  Shrinker(SimProgram program, const Fails& fails) : program_(std::move(program)), fails_(fails) {}
 
   SimProgram run() {
     while (drop_operations() || simplify_arguments() || simplify_connection() || drop_pairs()) {
@@ -228,9 +262,7 @@ class Shrinker {
 
  private:
   bool keep_if_it_fails(SimProgram candidate) {
-    ++tried_;
-    const SimRun run = run_apart(candidate);
-    if (run.passed || run.what != what_) return false;
+    if (!fails_(candidate)) return false;
     program_ = std::move(candidate);
     return true;
   }
@@ -313,14 +345,23 @@ class Shrinker {
   }
 
   SimProgram program_;
-  std::string what_;
-  std::uint64_t& tried_;
+  const Fails& fails_;
 };
 
 }  // namespace
 
+SimProgram shrunk(SimProgram program, const Fails& fails) {
+  return Shrinker(std::move(program), fails).run();
+}
+
 SimProgram shrunk(SimProgram program, const std::string& what, std::uint64_t& tried) {
-  return Shrinker(std::move(program), what, tried).run();
+  // A program takes milliseconds; of an endless loop every try costs the whole limit.
+  constexpr unsigned kLimitS = 2;
+  return shrunk(std::move(program), [&](const SimProgram& candidate) {
+    ++tried;
+    const SimRun run = run_apart(candidate, kLimitS);
+    return !run.passed && run.what == what;
+  });
 }
 
 }  // namespace skysock::fuzz

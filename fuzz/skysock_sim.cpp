@@ -13,13 +13,14 @@
 
 #include "core/base/progress_line.hpp"
 #include "core/base/unknown_command.hpp"
+#include "core/base/whole_number.hpp"
 #include "fuzz/sim_runner.hpp"
 
 using namespace skysock::fuzz;
 
 namespace {
 
-enum ExitCode { kPassed = 0, kDifference = 1, kUsage = 2 };
+enum ExitCode { kPassed = 0, kDifference = 1, kUsage = 2, kNothingRun = 5 };
 
 constexpr const char* kFooter = R"(
 A program is text: a line 'world' with five numbers from 0 to 255 that choose tuning and kernel (all
@@ -32,7 +33,7 @@ at that moment, as id=0 the first socket that the server made; a size=N is N + 1
   poll
 
 exit codes: 0 every program passed; 1 one did not: it is printed; 2 usage, or a file that cannot be
-            read or is no program
+            read or written, or is no program; 5 the time was over before the first program
 example: skysock-sim random --seed 7 --out failed.sim || skysock-sim explain failed.sim)";
 
 struct Options {
@@ -52,7 +53,11 @@ int complain(const std::string& what) {
 
 std::expected<SimProgram, std::string> read_program(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return std::unexpected(fmt::format("cannot read '{}'", path));
+  file.peek();  // A directory can be opened, but not read.
+  if (!file.is_open() || file.bad()) {
+    return std::unexpected(fmt::format("cannot read '{}'", path));
+  }
+  file.clear();  // It may be empty.
   std::ostringstream text;
   text << file.rdbuf();
   auto program = parse_program(text.str());
@@ -103,8 +108,12 @@ int shrink_command(const SimProgram& program) {
   return kDifference;
 }
 
+double per_second(std::uint64_t programs, double seconds) {
+  return seconds > 0 ? static_cast<double>(programs) / seconds : 0;
+}
+
 std::string progress_text(const Options& options, const SimTally& tally) {
-  const double rate = static_cast<double>(tally.programs) / tally.seconds;
+  const double rate = per_second(tally.programs, tally.seconds);
   double left = static_cast<double>(options.count - tally.programs) / std::max(rate, 1.0);
   if (options.seconds > 0) left = std::min(left, options.seconds - tally.seconds);
   return fmt::format("{} of {} programs, {:.0f}/s, {:.0f} s left", tally.programs, options.count,
@@ -116,23 +125,34 @@ nlohmann::ordered_json json_of(const Options& options, const SimTally& tally) {
           {"programs", tally.programs},
           {"operations", tally.operations},
           {"seconds", tally.seconds},
-          {"programs_per_second", static_cast<double>(tally.programs) / tally.seconds},
+          {"cpu_seconds", tally.cpu_seconds},
+          {"programs_per_second", per_second(tally.programs, tally.seconds)},
+          {"programs_per_cpu_second", per_second(tally.programs, tally.cpu_seconds)},
           {"trace", fmt::format("{:016x}", tally.trace)},
           {"cells_possible", SimCells::possible()},
           {"cells_reached", tally.cells.reached()},
           {"faults_possible", SimCells::faults_possible()},
           {"faults_reached", tally.cells.faults_reached()},
-          {"passed", !tally.failed}};
+          {"passed", tally.passed()}};
 }
 
 void print_tally(const Options& options, const SimTally& tally) {
   const auto programs = static_cast<double>(std::max<std::uint64_t>(tally.programs, 1));
   fmt::print(
-      "seed {}: {} programs, {:.1f} operations each, {:.1f} s, {:.0f} programs/s, trace {:016x}, "
-      "{} of {} cells, {} of {} faults\n",
+      "seed {}: {} programs, {:.1f} operations each, {:.1f} s, {:.0f} programs/s ({:.0f} a second "
+      "of "
+      "CPU), trace {:016x}, {} of {} cells, {} of {} faults\n",
       options.seed, tally.programs, static_cast<double>(tally.operations) / programs, tally.seconds,
-      programs / tally.seconds, tally.trace, tally.cells.reached(), SimCells::possible(),
-      tally.cells.faults_reached(), SimCells::faults_possible());
+      per_second(tally.programs, tally.seconds), per_second(tally.programs, tally.cpu_seconds),
+      tally.trace, tally.cells.reached(), SimCells::possible(), tally.cells.faults_reached(),
+      SimCells::faults_possible());
+}
+
+bool write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  return file.good();
 }
 
 int random_command(const Options& options) {
@@ -151,7 +171,7 @@ int random_command(const Options& options) {
     const SimProgram program = numbered_program(options.seed, *tally.failed);
     const SimRun alone = run_apart(program);
     SimProgram small = program;
-    text = alone.passed ? "# only the programs before it together make it fail\n" + text_of(program)
+    text = alone.passed ? "# it fails only behind the programs before it\n" + text_of(program)
                         : shrink_text(program, alone.what, small);
     fmt::print("program {} of seed {} failed\n{}", *tally.failed, options.seed, text);
     json["failed_program"] = *tally.failed;
@@ -159,14 +179,41 @@ int random_command(const Options& options) {
     json["shrunk_operations"] = small.operations.size();
     json["shrunk_program"] = text_of(small);
   }
-  if (!options.json.empty()) std::ofstream(options.json) << json.dump(2) << '\n';
-  if (!options.out.empty() && tally.failed) std::ofstream(options.out) << text;
-  return tally.failed ? kDifference : kPassed;
+  if (!tally.failed_at_end.empty()) {
+    fmt::print("every program passed, but not the end of their process: {}\n", tally.failed_at_end);
+    json["failure"] = tally.failed_at_end;
+  }
+  int code = !tally.passed() ? kDifference : tally.programs == 0 ? kNothingRun : kPassed;
+  const auto write = [&](const std::string& path, const std::string& what) {
+    if (write_file(path, what)) return;
+    complain(fmt::format("cannot write '{}'", path));
+    if (code != kDifference) code = kUsage;
+  };
+  if (!options.json.empty()) write(options.json, json.dump(2) + '\n');
+  if (!options.out.empty() && tally.failed) write(options.out, text);
+  return code;
 }
 
 int on_program(const Options& options, int (*command)(const SimProgram&)) {
   const auto program = read_program(options.file);
   return program ? command(*program) : complain(program.error());
+}
+
+CLI::Validator whole_number(std::uint64_t least) {
+  return CLI::Validator(
+      [least](std::string& text) { return skysock::wrong_whole_number(text, least); }, "INTEGER");
+}
+
+/// CLI::Range alone lets "nan" through.
+CLI::Validator limit_in_seconds() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= 0 && value <= 1e9)
+          return std::string();
+        return fmt::format("'{}' is not a number of seconds from 0 to 1e9", text);
+      },
+      "SECONDS");
 }
 
 bool can_write(const std::string& path) {
@@ -199,12 +246,14 @@ int main(int argc, char** argv) {
   const CLI::App* operations =
       app.add_subcommand("operations", "list all operations, and what their numbers mean");
   CLI::App* random = app.add_subcommand("random", "run random programs; shrink one that fails");
-  random->add_option("--seed", options.seed, "of all of them")->capture_default_str();
+  random->add_option("--seed", options.seed, "of all of them")
+      ->check(whole_number(0))
+      ->capture_default_str();
   random->add_option("--count", options.count, "how many")
-      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX))
+      ->check(whole_number(1))
       ->capture_default_str();
   random->add_option("--seconds", options.seconds, "stop after this long; 0: do not")
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(limit_in_seconds());
   random->add_option("--json", options.json, "write the result to this file")->type_name("FILE");
   random->add_option("--out", options.out, "write a failed program, shrunk, to this file")
       ->type_name("FILE");

@@ -10,13 +10,13 @@
 #include "core/base/check.hpp"
 #include "core/base/prng.hpp"
 #include "fuzz/sim_cells.hpp"
+#include "fuzz/sim_program.hpp"
 #include "fuzz/stream_hosts.hpp"
 #include "fuzz/stream_trace.hpp"
 
 namespace skysock::fuzz {
 namespace {
 
-constexpr int kOperationsMax = 400;
 /// More than fits into the ring would wait for a reactor that does not run. The smallest piece, of
 /// one byte, takes eight there.
 constexpr std::size_t kUnreadBytesMax = 700;
@@ -149,7 +149,7 @@ StreamWorld::StreamWorld(InputReader& input)
 }
 
 std::uint64_t StreamWorld::run() {
-  for (int count = 0; count < kOperationsMax && !input_.empty(); ++count) {
+  for (std::size_t count = 0; count < SimProgram::kOperationsMax && !input_.empty(); ++count) {
     if (server_.channel().unread_bytes() > kUnreadBytesMax) make_room();
     step(input_.byte());
   }
