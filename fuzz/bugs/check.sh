@@ -22,17 +22,22 @@ TEXT
 fail() { echo "check.sh: $*" >&2; exit 2; }
 
 json=''
-if [ "${1-}" = --help ]; then usage; exit 0; fi
-if [ "${1-}" = --json ]; then json=${2:?--json needs a file}; shift 2; fi
 sim=''
-if [ "${1-}" = --sim ]; then
-  sim=${2:?--sim needs a number of seconds}
-  shift 2
-  [[ $sim =~ ^[1-9][0-9]*$ ]] || fail "--sim is '$sim': expected a whole number of seconds from 1"
-fi
 apply_only=''
-if [ "${1-}" = --apply-only ]; then apply_only=yes; shift; fi
-case "${1-}" in -*) usage >&2; exit 2 ;; esac
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --json) json=${2:?--json needs a file}; shift 2 ;;
+    --sim)
+      sim=${2:?--sim needs a number of seconds}
+      [[ $sim =~ ^[1-9][0-9]*$ ]] || fail "--sim is '$sim': expected a whole number of seconds from 1"
+      shift 2
+      ;;
+    --apply-only) apply_only=yes; shift ;;
+    -*) usage >&2; exit 2 ;;
+    *) break ;;
+  esac
+done
 
 bugs=$(cd "$(dirname "$0")" && pwd)
 root=$(git -C "$bugs" rev-parse --show-toplevel)
