@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <lua.hpp>
 #include <span>
 #include <string>
@@ -17,26 +16,14 @@
 #include "fuzz/input_reader.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/unpack.hpp"
+#include "lua/test/lua_memory.hpp"
 
 namespace {
 
 using skysock::EventKind;
 using skysock::SocketMessageType;
 using skysock::fuzz::InputReader;
-
-/// Bytes that Lua holds; realloc() lets ASan watch every block.
-struct LuaMemory {
-  std::size_t bytes = 0;
-
-  static void* allocate(void* self, void* block, std::size_t old_size, std::size_t new_size) {
-    auto* memory = static_cast<LuaMemory*>(self);
-    if (block == nullptr) old_size = 0;  // Then it says what kind of object is wanted.
-    memory->bytes = memory->bytes - old_size + new_size;
-    if (new_size != 0) return std::realloc(block, new_size);
-    std::free(block);
-    return nullptr;
-  }
-};
+using skysock::lua::LuaMemory;
 
 /// One VM per input, with the driver's functions in a table at index 1, a buffer of the driver at
 /// index 2, and the same bytes as a plain string beside it.
