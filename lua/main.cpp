@@ -1,4 +1,4 @@
-// skysock: runs a Lua script as the first service of a node.
+// skysock: runs a Lua script, or what a configuration says, as the first service of a node.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,17 +12,17 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "core/sys/descriptor_table.hpp"
-#include "lua/bindings/service.hpp"
+#include "lua/bindings/node.hpp"
 #include "lua/drain.hpp"
 #include "lua/native_command.hpp"
 #include "lua/output.hpp"
+#include "lua/program.hpp"
 #include "lua/signal_watch.hpp"
 #include "lua/stats_printer.hpp"
 #include "lua/trace_command.hpp"
@@ -37,12 +37,24 @@ constexpr std::chrono::seconds kDrainLimit{2};
 
 constexpr const char* kDescription =
     "Runs a Lua script as the first service of a skysock node: a reactor thread with the socket\n"
-    "server, worker threads for services, and the modules `skynet` and `skynet.socket`. With\n"
-    "--native a service in C++ takes the place of the script.";
+    "server, worker threads for services, and the modules `skynet` and `skynet.socket`. A file "
+    "whose\n"
+    "name does not end in .lua is a configuration of skynet's form. With --native a service in "
+    "C++\n"
+    "takes the place of the script.";
 constexpr const char* kFooter =
     "Everything after SCRIPT.lua reaches the script as `...`.\n"
     "Examples: skysock --tuning workers=2 lua/examples/echo.lua 127.0.0.1 8001\n"
     "          skysock --native echo --listen 127.0.0.1:8001\n"
+    "\n"
+    "CONFIG is Lua: key = value lines. Its keys: thread (worker threads; --tuning workers=N "
+    "wins),\n"
+    "start (first service and its arguments; main), luaservice, lua_path, lua_cpath (where "
+    "scripts\n"
+    "and modules are found: patterns with ?, separated by ;), preload (a script that every "
+    "service\n"
+    "runs first), logger (a file for the log). $NAME is a variable of the environment, include\n"
+    "\"FILE\" reads another configuration. skynet.getenv() reads every key.\n"
     "\n"
     "A trace has one entry for each step of a socket's state machine (core/net/RULES.md is the\n"
     "table): time, id, owner, state + input -> next state, what the owner heard, what was done.\n"
@@ -53,8 +65,8 @@ constexpr const char* kFooter =
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
     "            1  the script fails while it is loaded or started, --native cannot listen, the "
     "file\n"
-    "               of --trace cannot be made or that of --read-trace is damaged\n"
-    "            2  the command line is wrong, or the file SCRIPT.lua cannot be read\n"
+    "               of --trace or logger cannot be made or that of --read-trace is damaged\n"
+    "            2  the command line or CONFIG is wrong, or SCRIPT.lua or CONFIG cannot be read\n"
     "            4  a service did not end within --stop-limit; its name is on standard error";
 
 /// CLI11 does not know what follows the options.
@@ -62,6 +74,7 @@ class Formatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App*, std::string) const override {
     return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
+           "       skysock [OPTIONS] CONFIG\n"
            "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n"
            "       skysock --read-trace FILE [--id ID]\n";
   }
@@ -79,7 +92,7 @@ struct CommandLine {
 
 struct Options {
   Tuning tuning;
-  Script script;  ///< Unless `native`.
+  Program program;  ///< Unless `native`.
   std::optional<NativeOptions> native;
   std::optional<StatsOptions> stats;
   std::string trace;  ///< "": none.
@@ -116,14 +129,21 @@ void hold_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-ServiceHandle spawn_script(Runtime& runtime, Script script, std::atomic<bool>& failed) {
-  const std::string name = script.path;
-  return runtime.spawn(name, service_factory(runtime, std::move(script), failed));
+// A descriptor for the log, open as long as the process; -1 and errno when there is none.
+int open_log(const std::string& file) {
+  if (file.empty()) return STDERR_FILENO;
+  return ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);  // NOLINT: vararg
 }
 
 int run(Options options) {
   hold_standard_descriptors();
   block_end_signals();
+  Program& program = options.program;
+  program.node.log_fd = open_log(program.logger);
+  if (program.node.log_fd < 0) {
+    const std::error_code error(errno, std::generic_category());
+    return failure(fmt::format("logger {}: {}", program.logger, error.message()));
+  }
   std::atomic<bool> failed{false};
   RuntimeHooks hooks;
   std::unique_ptr<StepTrace> trace;
@@ -142,9 +162,9 @@ int run(Options options) {
   watch.emplace([&runtime] { runtime.request_stop(); });
   std::optional<StatsPrinter> stats;
   if (options.stats) stats.emplace(runtime, *options.stats);
-  const ServiceHandle first = options.native
-                                  ? spawn_native(runtime, *options.native, failed)
-                                  : spawn_script(runtime, std::move(options.script), failed);
+  const auto node = Node::make(runtime, std::move(program.node));
+  const ServiceHandle first = options.native ? spawn_native(runtime, *options.native, failed)
+                                             : node->spawn_first(std::move(program.script));
   // From here on this thread waits, and wakes others at most: without workers the reactor's thread
   // has the descriptors for itself.
   const int wake_fd = runtime.sockets().wake_fd();
@@ -152,7 +172,7 @@ int run(Options options) {
     leave_descriptor_table({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, wake_fd});
   }
   // Only now: a copy of our table would keep open what the script closes.
-  if (!options.native) runtime.post(first, Message{.type = MessageType::system, .payload = {}});
+  if (!options.native) node->start(first);
   runtime.wait();
   if (stats) stats->services_end();
   drain_output(runtime, first, kDrainLimit);
@@ -160,46 +180,12 @@ int run(Options options) {
   watch.reset();
   // No destructor and no exit handler runs then: the service that hangs may use anything.
   if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
-  return failed.load() ? kExitFailed : 0;
-}
-
-// Why this is no file that a script can be read from; "": it is one.
-std::string why_unreadable(const std::string& path) {
-  std::error_code error;
-  const auto kind = std::filesystem::status(path, error).type();
-  if (error) return error.message();
-  if (kind == std::filesystem::file_type::directory) {
-    return std::make_error_code(std::errc::is_a_directory).message();
-  }
-  if (kind != std::filesystem::file_type::regular) return "not a regular file";
-  if (::access(path.c_str(), R_OK) == 0) return "";
-  return std::error_code(errno, std::generic_category()).message();
-}
-
-// What follows the options: SCRIPT and its arguments, which may look like options.
-std::string take_script(const std::vector<std::string>& rest, Script& script) {
-  if (rest.empty()) return "SCRIPT.lua expected";
-  script.path = rest.front();
-  script.arguments.assign(rest.begin() + 1, rest.end());
-  if (script.path.size() > 1 && script.path.starts_with('-')) {
-    return fmt::format("unknown option {}", script.path);
-  }
-  if (const std::string reason = why_unreadable(script.path); !reason.empty()) {
-    return fmt::format("cannot read script {}: {}", script.path, reason);
-  }
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(script.lualib + "/skynet.lua", error)) {
-    return fmt::format("no skynet.lua in {} (see --lualib)", script.lualib);
-  }
-  return "";
+  return failed.load() || node->failed() ? kExitFailed : 0;
 }
 
 std::expected<Options, std::string> check(const CommandLine& given,
                                           const std::vector<std::string>& rest) {
-  Options options{.tuning = {}, .script = {.path = {}, .arguments = {}, .lualib = given.lualib}};
-  const auto tuning = parse_tuning(given.tuning);
-  if (!tuning) return std::unexpected("--" + tuning.error());  // "tuning: ..."
-  options.tuning = *tuning;
+  Options options;
   const auto stats = parse_stats(given.stats);
   if (!stats) return std::unexpected(stats.error());
   options.stats = *stats;
@@ -208,15 +194,19 @@ std::expected<Options, std::string> check(const CommandLine& given,
   const auto native = parse_native(given.native);
   if (!native) return std::unexpected(native.error());
   options.native = *native;
-  std::string problem;
   if (!options.native) {
-    problem = take_script(rest, options.script);
+    auto program = parse_program(rest, given.lualib);
+    if (!program) return std::unexpected(program.error());
+    options.program = std::move(*program);
   } else if (!rest.empty()) {
-    problem = fmt::format("unexpected '{}' beside --native", rest.front());
-  } else {
-    options.tuning = native_tuning(options.tuning, options.native->mode);
+    return std::unexpected(fmt::format("unexpected '{}' beside --native", rest.front()));
   }
-  if (!problem.empty()) return std::unexpected(problem);
+  // The command line comes last: it wins.
+  std::string text = options.program.tuning;
+  if (!text.empty() && !given.tuning.empty()) text += ",";
+  const auto tuning = parse_tuning(text + given.tuning);
+  if (!tuning) return std::unexpected("--" + tuning.error());  // "tuning: ..."
+  options.tuning = options.native ? native_tuning(*tuning, options.native->mode) : *tuning;
   return options;
 }
 
@@ -232,7 +222,11 @@ int start(const CommandLine& given, const std::vector<std::string>& rest) {
     return usage_error(fmt::format("unexpected '{}' beside --read-trace", rest.front()));
   }
   auto options = check(given, rest);
-  return options ? run(std::move(*options)) : usage_error(options.error());
+  if (!options) return usage_error(options.error());
+  if (const std::string& warning = options->program.warning; !warning.empty()) {
+    print_to(stderr, fmt::format("skysock: warning: {}\n", warning));
+  }
+  return run(std::move(*options));
 }
 
 int main(int argc, char** argv) {

@@ -14,8 +14,16 @@ namespace skysock {
 /// Pairs a request with its response; 0 means "no answer expected".
 using Session = std::int32_t;
 
-/// The protocol of a message, by skynet's public numbers (PTYPE_*).
-enum class MessageType : std::uint8_t { text = 0, response = 1, system = 4, socket = 6, error = 7 };
+/// The protocol of a message, by skynet's public numbers (PTYPE_*). Services may use all others for
+/// protocols of their own.
+enum class MessageType : std::uint8_t {
+  text = 0,
+  response = 1,
+  client = 3,
+  system = 4,
+  socket = 6,
+  error = 7,
+};
 
 /// Kinds of a socket message as services see them. Source: SKYNET_SOCKET_TYPE_*.
 enum class SocketMessageType : std::uint8_t {

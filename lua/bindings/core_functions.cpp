@@ -6,15 +6,19 @@
 
 #include "core/service/stats_text.hpp"
 #include "lua/bindings/modules.hpp"
+#include "lua/bindings/seri.hpp"
 #include "lua/bindings/service.hpp"
 
 namespace skysock::lua {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
+using std::chrono::system_clock;
 
 const steady_clock::time_point kProcessStart = steady_clock::now();
+const system_clock::duration kStartTime = system_clock::now().time_since_epoch();
 
 Session check_session(lua_State* L, int index) {
   const lua_Integer session = luaL_checkinteger(L, index);
@@ -38,11 +42,26 @@ int core_self(lua_State* L) {
   return 1;
 }
 
-// now() -> 1/100 s since the process started; monotonic.
+// now() -> 1/100 s since starttime(); monotonic.
 int core_now(lua_State* L) {
-  const auto since = std::chrono::duration_cast<milliseconds>(steady_clock::now() - kProcessStart);
-  lua_pushinteger(L, since.count() / 10);
+  const auto since = steady_clock::now() - kProcessStart + kStartTime % seconds(1);
+  lua_pushinteger(L, std::chrono::duration_cast<milliseconds>(since).count() / 10);
   return 1;
+}
+
+// starttime() -> the second of UTC in which the process started.
+int core_starttime(lua_State* L) {
+  lua_pushinteger(L, std::chrono::duration_cast<seconds>(kStartTime).count());
+  return 1;
+}
+
+// stat() -> messages that wait for this service, and messages that it was given so far.
+int core_stat(lua_State* L) {
+  Service& service = Service::of(L);
+  const std::size_t waiting = service.runtime().mailbox_length(service.self());
+  lua_pushinteger(L, static_cast<lua_Integer>(waiting));
+  lua_pushinteger(L, static_cast<lua_Integer>(service.handled()));
+  return 2;
 }
 
 // genid([after]) -> a session: 1 to 2^31-1, then 1 again. `after` sets where it goes on (tests).
@@ -71,7 +90,7 @@ int core_error(lua_State* L) {
   return 0;
 }
 
-// fail(text): prints the error and ends the service; the process will exit with 1.
+// fail(text): ends the service because of an error: that of the first one is the process's.
 int core_fail(lua_State* L) {
   Service::of(L).fail(luaL_checkstring(L, 1));
   return 0;
@@ -83,9 +102,12 @@ int core_exit(lua_State* L) {
   return 0;
 }
 
-// callback(f): f(type, session, source) gets every later message.
+// callback(f[, forward]): f(type, memory, size, session, source) gets every later message. The
+// memory, nil for what a socket or a timer says, is valid until f returns; with `forward` it is
+// f's, which must send or trash it.
 int core_callback(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  Service::of(L).give_bytes_to_lua(lua_toboolean(L, 2) != 0);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &Service::of(L));
   return 0;
@@ -107,12 +129,17 @@ int core_counts(lua_State* L) {
 }  // namespace
 
 int open_core(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {{"self", core_self},     {"now", core_now},
-                                            {"genid", core_genid},   {"timeout", core_timeout},
-                                            {"error", core_error},   {"fail", core_fail},
-                                            {"exit", core_exit},     {"callback", core_callback},
-                                            {"counts", core_counts}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {
+      {"self", core_self},           {"now", core_now},
+      {"genid", core_genid},         {"timeout", core_timeout},
+      {"error", core_error},         {"fail", core_fail},
+      {"exit", core_exit},           {"callback", core_callback},
+      {"counts", core_counts},       {"stat", core_stat},
+      {"starttime", core_starttime}, {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
+  add_message_functions(L);
+  add_node_functions(L);
+  add_seri_functions(L);
   return 1;
 }
 

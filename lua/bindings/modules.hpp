@@ -10,9 +10,18 @@ namespace skysock::lua {
 /// Service, those on sockets. Put it into package.preload or give it to luaL_requiref.
 int open_socket_driver(lua_State* L);
 
-/// Loader of `skynet.core`: self, now, timeout, genid, error, fail, exit, callback, counts.
-/// Requires: `L` belongs to a Service.
+/// Loader of `skynet.core`: the scheduler's self, now, starttime, timeout, genid, error, fail,
+/// exit, callback, counts, stat, and what the functions below add. Requires: `L` belongs to a
+/// Service.
 int open_core(lua_State* L);
+
+/// Adds send, redirect, tostring, trash to the table on top.
+/// Requires at their call: `L` belongs to a Service.
+void add_message_functions(lua_State* L);
+
+/// Adds query, name, launch, kill, abort, getenv, setenv, monitor, services, lualib to the table on
+/// top. Requires at their call: `L` belongs to a Service.
+void add_node_functions(lua_State* L);
 
 /// Adds the functions on receive buffers to the table on top of the stack: buffer, push, pop, drop,
 /// readall, clear, readline. They need no Service.

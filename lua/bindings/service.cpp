@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
+#include <cstdlib>
 #include <iterator>
 #include <limits>
 #include <string_view>
@@ -30,7 +31,7 @@ int add_traceback(lua_State* L) {
   return 1;
 }
 
-// Runs protected: everything here may raise for lack of memory. Argument: const Script*.
+// Runs protected: everything here may raise for lack of memory. Argument: package.path.
 int open_modules(lua_State* L) {
   luaL_openlibs(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -41,44 +42,46 @@ int open_modules(lua_State* L) {
   lua_getglobal(L, "package");
   lua_pushstring(L, static_cast<const char*>(lua_touserdata(L, 1)));
   lua_setfield(L, -2, "path");
-  lua_pushliteral(L, "");  // Our C modules are linked in, and a script cannot load others.
+  lua_pushliteral(L, "");  // Our C modules are linked in; the loader adds those of a configuration.
   lua_setfield(L, -2, "cpath");
   return 0;
 }
 
-std::string package_path(const Script& script) {
-  const std::string own = std::filesystem::path(script.path).parent_path().string();
-  return fmt::format("{0}/?.lua;{0}/?/init.lua;{1}/?.lua", script.lualib, own.empty() ? "." : own);
-}
-
-void write_all(std::string_view text) noexcept {
+void write_all(int fd, std::string_view text) noexcept {
   while (!text.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    const ssize_t written = ::write(fd, text.data(), text.size());
     if (written <= 0) return;  // Nobody to tell.
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
+// Memory for Lua to own: what it sends on is freed with free().
+void* copy_for_lua(std::span<const std::byte> bytes) noexcept {
+  void* copy = std::malloc(std::max<std::size_t>(bytes.size(), 1));
+  SKYSOCK_CHECK(copy != nullptr);
+  std::ranges::copy(bytes, static_cast<std::byte*>(copy));
+  return copy;
+}
+
 }  // namespace
 
-Service::Service(Runtime& runtime, ServiceHandle self, Script script, std::atomic<bool>& failed)
-    : runtime_(runtime),
-      self_(self),
-      script_(std::move(script)),
-      failed_(failed),
-      lua_(luaL_newstate()) {
+Service::Service(std::shared_ptr<Node> node, ServiceHandle self, Script script)
+    : node_(std::move(node)), self_(self), script_(std::move(script)), lua_(luaL_newstate()) {
   SKYSOCK_CHECK(lua_ != nullptr);
   static_assert(LUA_EXTRASPACE >= sizeof(Service*));
   *static_cast<Service**>(lua_getextraspace(lua_)) = this;
   lua_warning(lua_, "@on", 0);  // An error in a finaliser is at least printed.
   lua_pushcfunction(lua_, add_traceback);
-  const std::string path = package_path(script_);
+  const std::string path = fmt::format("{0}/?.lua;{0}/?/init.lua", node_->lualib());
   lua_pushcfunction(lua_, open_modules);
   lua_pushlightuserdata(lua_, const_cast<char*>(path.c_str()));
   SKYSOCK_CHECK(lua_pcall(lua_, 1, 0, kTracebackIndex) == LUA_OK);
 }
 
-Service::~Service() { lua_close(lua_); }
+Service::~Service() {
+  lua_close(lua_);
+  node_->report_end(self_);
+}
 
 Service& Service::of(lua_State* L) {
   Service* service = *static_cast<Service**>(lua_getextraspace(L));
@@ -89,6 +92,7 @@ Service& Service::of(lua_State* L) {
 void Service::handle(Message&& message) {
   if (retired_) return;
   current_ = &message;
+  ++handled_;
   if (std::exchange(started_, true)) {
     dispatch();
   } else {
@@ -99,14 +103,17 @@ void Service::handle(Message&& message) {
 }
 
 void Service::run_script() {
-  int status = luaL_loadfile(lua_, script_.path.c_str());
+  const std::string loader = node_->lualib() + "/skynet/loader.lua";
+  int status = luaL_loadfile(lua_, loader.c_str());
   if (status == LUA_OK) {
     const auto count = static_cast<int>(script_.arguments.size());
     if (lua_checkstack(lua_, count + LUA_MINSTACK) == 0) return fail("too many arguments");
+    lua_pushlstring(lua_, script_.name.data(), script_.name.size());
+    lua_pushlstring(lua_, script_.path.data(), script_.path.size());
     for (const std::string& argument : script_.arguments) {
       lua_pushlstring(lua_, argument.data(), argument.size());
     }
-    status = lua_pcall(lua_, count, 0, kTracebackIndex);
+    status = lua_pcall(lua_, count + 2, 0, kTracebackIndex);
   }
   if (status != LUA_OK) return fail(lua_tostring(lua_, -1));
   if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) != LUA_TFUNCTION) retire();
@@ -115,12 +122,26 @@ void Service::run_script() {
 void Service::dispatch() {
   if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) != LUA_TFUNCTION) return;
   lua_pushinteger(lua_, static_cast<lua_Integer>(current_->type));
+  push_bytes();
   lua_pushinteger(lua_, current_->session);
   lua_pushinteger(lua_, current_->source);
-  if (lua_pcall(lua_, 3, 0, kTracebackIndex) == LUA_OK) return;
+  if (lua_pcall(lua_, 5, 0, kTracebackIndex) == LUA_OK) return;
   std::size_t size = 0;
   const char* text = lua_tolstring(lua_, -1, &size);
   log(text, size);
+}
+
+// The bytes of the current message and their number; nil, nil when it has another kind of payload.
+void Service::push_bytes() {
+  Block* block = std::get_if<Block>(&current_->payload);
+  if (block == nullptr) {
+    lua_pushnil(lua_);
+    lua_pushnil(lua_);
+    return;
+  }
+  lua_pushlightuserdata(lua_,
+                        bytes_are_luas_ ? copy_for_lua(block->bytes()) : block->bytes().data());
+  lua_pushinteger(lua_, static_cast<lua_Integer>(block->size()));
 }
 
 Session Service::next_session() {
@@ -130,12 +151,19 @@ Session Service::next_session() {
 
 void Service::retire() noexcept {
   retired_ = true;
-  runtime_.retire(self_);
+  runtime().retire(self_);
 }
 
 void Service::fail(const char* text) noexcept {
-  write_all(fmt::format("skysock: error: {}\n", text == nullptr ? "(no text)" : text));
-  failed_.store(true);
+  const std::string_view reason = text == nullptr ? "(no text)" : text;
+  if (node_->first() == self_) {
+    write_all(STDERR_FILENO, fmt::format("skysock: error: {}\n", reason));
+    node_->set_failed();
+    runtime().request_stop();
+  } else {
+    const std::string line = fmt::format("service {} failed: {}", script_.name, reason);
+    log(line.data(), line.size());
+  }
   retire();
 }
 
@@ -148,15 +176,7 @@ void Service::log(const char* text, std::size_t size) const noexcept {
   fmt::format_to(std::back_inserter(line), "{:%FT%T}.{:03}Z [:{:08x}] {}\n",
                  fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000, self_,
                  std::string_view(text, size));
-  write_all({line.data(), line.size()});
-}
-
-HandlerFactory service_factory(Runtime& runtime, Script script, std::atomic<bool>& failed) {
-  return [&runtime, script = std::move(script), &failed](ServiceHandle self) -> MessageHandler {
-    auto service = std::make_unique<Service>(runtime, self, script, failed);
-    return
-        [service = std::move(service)](Message&& message) { service->handle(std::move(message)); };
-  };
+  write_all(node_->log_fd(), {line.data(), line.size()});
 }
 
 }  // namespace skysock::lua

@@ -1,21 +1,11 @@
 #pragma once
 
-#include <atomic>
 #include <lua.hpp>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "core/service/runtime.hpp"
+#include "lua/bindings/node.hpp"
 
 namespace skysock::lua {
-
-/// What a service runs: a script and its arguments, and where `require` finds our modules.
-struct Script {
-  std::string path;
-  std::vector<std::string> arguments;
-  std::string lualib;  ///< Directory of skynet.lua and skynet/socket.lua.
-};
 
 /// One service written in Lua: one VM, which runs on one thread at a time.
 ///
@@ -24,8 +14,9 @@ struct Script {
 /// chunk ends. Nothing that Lua raises leaves handle().
 class Service {
  public:
-  /// Makes the VM. `failed` is set when the script ends the service with an error.
-  Service(Runtime& runtime, ServiceHandle self, Script script, std::atomic<bool>& failed);
+  /// Makes the VM. A first service that ends with an error fails the node.
+  Service(std::shared_ptr<Node> node, ServiceHandle self, Script script);
+  /// Ends the VM; its finalisers may still send. Then the node reports the end.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -36,11 +27,18 @@ class Service {
   /// The service that `L` belongs to. Requires: there is one.
   static Service& of(lua_State* L);
 
-  [[nodiscard]] Runtime& runtime() { return runtime_; }
+  [[nodiscard]] Node& node() { return *node_; }
+  [[nodiscard]] Runtime& runtime() { return node_->runtime(); }
   [[nodiscard]] ServiceHandle self() const { return self_; }
 
   /// The message being handled; nullptr outside of handle().
   [[nodiscard]] Message* current() { return current_; }
+
+  /// Makes Lua the owner of the bytes of every later message, which it must send on or free.
+  void give_bytes_to_lua(bool given) { bytes_are_luas_ = given; }
+
+  /// Messages that Lua was given so far, the script's start included.
+  [[nodiscard]] std::uint64_t handled() const { return handled_; }
 
   /// A positive session below 2^31, one after another; wraps to 1.
   Session next_session();
@@ -51,7 +49,8 @@ class Service {
   /// Ends the service after the message it is handling.
   void retire() noexcept;
 
-  /// Ends the service because of an error: prints it, sets `failed`.
+  /// Ends the service because of an error. The first service's is printed and ends the node; that
+  /// of another is logged, and the launcher hears of its end.
   void fail(const char* text) noexcept;
 
   /// Writes one log line: UTC time, handle, text. One write(2), so lines of services do not mix.
@@ -60,20 +59,18 @@ class Service {
  private:
   void run_script();
   void dispatch();
+  void push_bytes();
 
-  Runtime& runtime_;
+  std::shared_ptr<Node> node_;
   ServiceHandle self_;
   Script script_;
-  std::atomic<bool>& failed_;
   lua_State* lua_;
   Message* current_ = nullptr;
   Session session_ = 0;
+  std::uint64_t handled_ = 0;
+  bool bytes_are_luas_ = false;
   bool started_ = false;
   bool retired_ = false;
 };
-
-/// Makes the handler of a service that runs `script`. `failed` must outlive the runtime.
-/// Post any message to start it.
-HandlerFactory service_factory(Runtime& runtime, Script script, std::atomic<bool>& failed);
 
 }  // namespace skysock::lua

@@ -140,6 +140,9 @@ function harness.run(cases, name)
     assert(body.has_ended(), name .. " hangs")
     body.join()
     assert(#log == 0, "unexpected log: " .. table.concat(log, "\n"))
+    if core.services() > 1 then
+      core.abort() -- The case launched others, which would live on.
+    end
     skynet.exit()
   end)
 end

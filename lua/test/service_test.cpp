@@ -1,11 +1,8 @@
 // Does a Lua service on a real runtime give back what it holds when it ends? (What scripts can see
 // for themselves is tested by the Lua cases beside this file.)
 
-#include "lua/bindings/service.hpp"
-
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -13,23 +10,24 @@
 #include <string>
 #include <thread>
 
+#include "lua/bindings/node.hpp"
+
 namespace skysock::lua {
 namespace {
 
 class ServiceTest : public testing::Test {
  protected:
-  ServiceTest() : runtime_(std::move(Runtime::start(Tuning{}).value())) {}
+  ServiceTest()
+      : runtime_(std::move(Runtime::start(Tuning{}).value())),
+        node_(Node::make(*runtime_, {.lualib = SKYSOCK_SOURCE_DIR "/lua/lualib", .settings = {}})) {
+  }
 
   // Runs `code` as a service until it ends.
   void run_to_its_end(const std::string& code) {
     const auto path = std::filesystem::path(testing::TempDir()) /
                       ("service_test_" + std::to_string(getpid()) + ".lua");
     std::ofstream(path) << code;
-    const Script script{
-        .path = path.string(), .arguments = {}, .lualib = SKYSOCK_SOURCE_DIR "/lua/lualib"};
-    const ServiceHandle service =
-        runtime_->spawn("test", service_factory(*runtime_, script, failed_));
-    runtime_->post(service, Message{.type = MessageType::system, .payload = {}});
+    node_->start(node_->spawn_first({.name = "test", .path = path.string(), .arguments = {}}));
     runtime_->wait();
     std::filesystem::remove(path);
   }
@@ -44,8 +42,8 @@ class ServiceTest : public testing::Test {
     return true;
   }
 
-  std::atomic<bool> failed_{false};
   std::unique_ptr<Runtime> runtime_;
+  std::shared_ptr<Node> node_;
 };
 
 constexpr const char* kOpensThreeSockets = R"(
@@ -70,20 +68,20 @@ std::string opens_three_sockets_then(const std::string& ending) {
 
 TEST_F(ServiceTest, ExitClosesEverySocketOfTheService) {
   run_to_its_end(opens_three_sockets_then("skynet.exit()"));
-  EXPECT_FALSE(failed_.load());
+  EXPECT_FALSE(node_->failed());
   EXPECT_EQ(runtime_->sockets().counts().accepts, 1U);
   EXPECT_TRUE(slots_used_becomes(0)) << runtime_->sockets().counts().slots_used << " slots leak";
 }
 
 TEST_F(ServiceTest, ErrorAtStartClosesEverySocketOfTheService) {
   run_to_its_end(opens_three_sockets_then("error 'planted'"));
-  EXPECT_TRUE(failed_.load());
+  EXPECT_TRUE(node_->failed());
   EXPECT_TRUE(slots_used_becomes(0)) << runtime_->sockets().counts().slots_used << " slots leak";
 }
 
 TEST_F(ServiceTest, ScriptThatNeverStartsIsDoneWhenItsChunkEnds) {
   run_to_its_end("local x = 1");
-  EXPECT_FALSE(failed_.load());
+  EXPECT_FALSE(node_->failed());
 }
 
 }  // namespace

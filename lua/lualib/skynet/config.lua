@@ -1,0 +1,109 @@
+--- Reads a configuration of skynet's form. The program runs this file in a VM of its own.
+--
+-- A configuration is Lua: `key = value`, where earlier keys can be used; `$NAME` anywhere in its text
+-- is replaced by that variable of the environment; `include "file"` reads another one, relative to
+-- the one it stands in.
+-- Argument: file. Returns a table of key -> text, and the keys, sorted and separated by commas, that
+-- have a meaning in skynet and none here. Raises a text that says what is wrong, and where.
+
+local SKYNETS = {
+  address = true, bootstrap = true, cluster = true, cpath = true, daemon = true, enablessl = true,
+  harbor = true, logservice = true, lualoader = true, master = true, profile = true, snax = true,
+  standalone = true,
+}
+local TEXTS = {
+  logger = true, logpath = true, lua_cpath = true, lua_path = true, luaservice = true,
+  preload = true, start = true,
+}
+local WORKERS_MAX = 64
+
+local settings = {}
+local folder = "" -- Of the file that is being read.
+local read
+
+local function expect(condition, place, key, what, value)
+  if not condition then
+    error(("%s: %s: expected %s, got %s"):format(place, key, what,
+      type(value) == "string" and ("%q"):format(value) or tostring(value)), 0)
+  end
+end
+
+local function check(place, key, value)
+  expect(type(key) == "string", place, tostring(key), "a name as key", key)
+  if key == "thread" then
+    local count = math.type(value) == "integer" and value
+    expect(count and count >= 0 and count <= WORKERS_MAX, place, key,
+      "a number of threads from 0 to " .. WORKERS_MAX, value)
+  elseif TEXTS[key] then
+    expect(type(value) == "string" and value ~= "", place, key, "a text", value)
+  else
+    local kind = type(value)
+    expect(kind == "string" or kind == "number" or kind == "boolean", place, key,
+      "a text, number or boolean", value)
+  end
+end
+
+local function place_of_caller()
+  local info = debug.getinfo(3, "Sl")
+  return info.source:sub(2) .. ":" .. info.currentline
+end
+
+local environment = setmetatable({}, {
+  __index = function(_, key)
+    if key == "include" then
+      return function(file)
+        local place = place_of_caller()
+        expect(type(file) == "string", place, "include", "a file", file)
+        read(file:sub(1, 1) == "/" and file or folder .. file, place .. ": ")
+      end
+    end
+    return settings[key]
+  end,
+  __newindex = function(_, key, value)
+    if value ~= nil then
+      check(place_of_caller(), key, value)
+    end
+    settings[key] = value
+  end,
+})
+
+--- Replaces $NAME.
+local function substitute(text, file)
+  return (text:gsub("()%$([%w_]+)", function(position, name)
+    local value = os.getenv(name)
+    if value == nil then
+      local _, newlines = text:sub(1, position):gsub("\n", "")
+      error(("%s:%d: $%s: expected a variable of the environment, there is none"):format(
+        file, newlines + 1, name), 0)
+    end
+    return value
+  end))
+end
+
+function read(file, blame)
+  local handle, reason = io.open(file)
+  local text = handle and handle:read "a"
+  if not text then
+    error(blame .. "cannot read " .. (reason or file), 0)
+  end
+  handle:close()
+  local chunk, problem = load(substitute(text, file), "@" .. file, "t", environment)
+  if not chunk then
+    error(problem, 0)
+  end
+  local outer = folder
+  folder = file:match "^(.*/)" or ""
+  chunk()
+  folder = outer
+end
+
+read((...), "")
+local ignored = {}
+for key, value in pairs(settings) do
+  settings[key] = tostring(value)
+  if SKYNETS[key] then
+    ignored[#ignored + 1] = key
+  end
+end
+table.sort(ignored)
+return settings, table.concat(ignored, ", ")
