@@ -364,17 +364,15 @@ function cases.killthread_ends_whatever_waits_or_has_not_begun()
   skynet.wakeup "woken"
   equal(skynet.killthread(tostring(co)), co)
   skynet.sleep(3) -- Timers and answers for those that were killed come and are dropped.
-  local order = {}
-  for i = 1, 3 do
-    co = skynet.fork(function()
+  local order, threads = {}, {}
+  for i = 1, 4 do
+    threads[i] = skynet.fork(function()
       order[#order + 1] = i
     end)
-    if i == 2 then
-      skynet.killthread(co)
-    end
   end
+  equal(skynet.killthread(threads[2]), threads[2])
   let_run()
-  equal(table.concat(order, " "), "1 3")
+  equal(table.concat(order, " "), "1 3 4")
   equal(skynet.killthread(co), nil)
 end
 
@@ -412,6 +410,13 @@ function cases.figures_of_a_service()
   equal(skynet.stat "cpu", nil)
 end
 
+function cases.error_logs_its_arguments_as_one_line()
+  skynet.error("a text,", 1, nil, 2.5, true, setmetatable({}, { __tostring = function() return "object" end }))
+  skynet.error()
+  equal(harness.expect_log "a text,", "a text, 1 nil 2.5 true object")
+  equal(harness.expect_log "^$", "")
+end
+
 function cases.time_is_that_of_the_clock()
   assert(math.abs(skynet.time() - os.time()) <= 2)
   equal(math.type(skynet.starttime()), "integer")
@@ -439,6 +444,7 @@ function cases.forwarded_types_keep_their_memory_until_it_is_sent_on()
       end,
     }]], self)
   equal(skynet.call(other, "lua", "echo", "through another service"), "through another service")
+  skynet.call(other, "debug", "PING") -- Another type: its memory is freed (or a sanitizer finds it).
 end
 
 harness.run(cases, ...)

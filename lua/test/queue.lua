@@ -49,7 +49,23 @@ function cases.queue_is_left_when_its_function_raises()
   local ok, raised = pcall(lock, error, err)
   equal(ok, false)
   equal(raised, err)
-  equal(lock(function() return "entered" end), "entered")
+  equal(harness.spawn(lock, function() return "entered" end).join(), "entered")
+end
+
+function cases.queue_lets_nobody_overtake_who_waits()
+  local lock, order = queue(), {}
+  local function enter(who)
+    lock(function()
+      order[#order + 1] = who
+      skynet.yield()
+    end)
+  end
+  local others = { harness.spawn(enter, "second"), harness.spawn(enter, "third") }
+  enter "first"
+  enter "fourth" -- Has not yielded since it left.
+  others[1].join()
+  others[2].join()
+  equal(table.concat(order, " "), "first second third fourth")
 end
 
 function cases.queue_is_left_by_a_killed_coroutine()

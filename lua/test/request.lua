@@ -16,7 +16,7 @@ skynet.dispatch("lua", function(_, _, ticks, ...)
 end)
 
 function cases.select_gives_answers_in_the_order_they_come()
-  local requests = skynet.request { self, "lua", 6, "late", nil, 3, n = 6 }
+  local requests = skynet.request { self, "lua", 6, "late", nil, 3, nil, n = 7 }
   requests:add { self, "lua", 0, "early" }
   requests { self, "lua", 3, "between", key = "of the caller" }
   local order = {}
@@ -24,7 +24,7 @@ function cases.select_gives_answers_in_the_order_they_come()
     order[#order + 1] = answer[1]
     equal(request[1], self)
     if answer[1] == "late" then
-      equal(answer.n, 3)
+      equal(answer.n, 4)
       equal(answer[3], 3)
     elseif answer[1] == "between" then
       equal(request.key, "of the caller")
@@ -67,10 +67,12 @@ function cases.select_ends_when_the_time_is_over()
 end
 
 function cases.select_that_is_left_drops_the_other_answers()
+  local tasks = skynet.stat "task"
   for _, answer in skynet.request { self, "lua", 0, 1 }:add { self, "lua", 2, 2 }:select(100) do
     equal(answer[1], 1)
     break
   end
+  equal(skynet.stat "task", tasks + 1) -- That of the other request; nobody waits for its answer.
   skynet.sleep(5)
 end
 

@@ -107,7 +107,6 @@ function services.run_start(f)
     else
       scheduler.stop()
       core.fail(scheduler.describe(err))
-      scheduler.quit()
     end
   end)
 end
