@@ -39,7 +39,7 @@ constexpr const char* kFooter =
     "example: skysock-fuzz run --fuzzer control_stream --seconds 60 --json fuzz.json";
 
 struct Options {
-  std::vector<std::string> fuzzers = {"control_packet", "control_stream", "seri",
+  std::vector<std::string> fuzzers = {"control_packet", "control_stream", "netpack", "seri",
                                       "unpack"};
   int seconds = 10;
   std::size_t jobs = 2;

@@ -14,6 +14,7 @@
 
 #include "core/base/check.hpp"
 #include "lua/bindings/modules.hpp"
+#include "lua/bindings/netpack.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -39,6 +40,8 @@ int open_modules(lua_State* L) {
   lua_setfield(L, -2, "skynet.core");
   lua_pushcfunction(L, open_socket_driver);
   lua_setfield(L, -2, "skynet.socketdriver");
+  lua_pushcfunction(L, open_netpack);
+  lua_setfield(L, -2, "skynet.netpack");
   lua_getglobal(L, "package");
   lua_pushstring(L, static_cast<const char*>(lua_touserdata(L, 1)));
   lua_setfield(L, -2, "path");
