@@ -129,18 +129,20 @@ class UnpackWorld {
     if (kind != EventKind::data) return SKYSOCK_CHECK(take_string() == data.substr(0, 128));
     if (!keep) return call("drop", 1, 0);
     lua_pushvalue(lua_, kBuffer);
-    lua_insert(lua_, -2);
-    call("push", 2, 1);
+    lua_pushnil(lua_);
+    lua_rotate(lua_, -3, -1);
+    call("push", 3, 1);
     expected_ += data;
     SKYSOCK_CHECK(take_size() == expected_.size());
   }
 
   void pop(std::size_t count) {
     lua_pushvalue(lua_, kBuffer);
+    lua_pushnil(lua_);
     lua_pushinteger(lua_, static_cast<lua_Integer>(count));
-    call("pop", 2, 2);
+    call("pop", 3, 2);
     const std::size_t left = take_size();
-    if (count > expected_.size()) {
+    if (count == 0 || count > expected_.size()) {
       SKYSOCK_CHECK(lua_isnil(lua_, -1));
       lua_pop(lua_, 1);
     } else {
@@ -156,9 +158,10 @@ class UnpackWorld {
     const std::string_view separator = kSeparators[input.below(kSeparators.size())];
     const std::size_t limit = input.byte();
     lua_pushvalue(lua_, kBuffer);
+    lua_pushboolean(lua_, 1);
     lua_pushlstring(lua_, separator.data(), separator.size());
     lua_pushinteger(lua_, static_cast<lua_Integer>(limit));
-    call("readline", 3, 1);
+    call("readline", 4, 1);
     const std::size_t at = expected_.find(separator);
     if (at != std::string::npos && at <= limit) {
       SKYSOCK_CHECK(take_string() == expected_.substr(0, at));

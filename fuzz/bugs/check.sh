@@ -11,6 +11,7 @@ preset `fuzz` there and runs the finder named in the patch's header:
   finder: fuzz FUZZER SECONDS   the fuzzer must report a crash within SECONDS
   finder: compiler TARGET       TARGET must not compile because of a failed static assertion
   finder: test TARGET [FILTER]  the test program TARGET must fail, in a test that FILTER names
+  finder: lua SCRIPT CASE       that case of lua/test/SCRIPT must fail
   finder: sim random SECONDS    `skysock-sim random` must find it within SECONDS
 --sim SECONDS: `skysock-sim random` (preset `sim`) must find them instead, within SECONDS each;
 without NAME, those that it or control_stream_fuzzer finds. The row says how short its program became.
@@ -91,6 +92,14 @@ look() { # kind, what, seconds or filter
         fail "$(tail -5 "$work/run.log")"
       echo found
       ;;
+    lua)
+      build skysock || fail "$(tail -20 "$work/build.log")"
+      date +%s%N >"$work/started"
+      command=("$tree/build/fuzz/bin/skysock" --tuning workers=2 "$tree/lua/test/$2" "$3")
+      if timeout 300 "${command[@]}" >"$work/run.log" 2>&1; then echo 'not found'; return; fi
+      grep -qa '^skysock: error: ' "$work/run.log" || fail "$(tail -5 "$work/run.log")"
+      echo found
+      ;;
     fuzz)
       build skysock-fuzz "$2_fuzzer" || fail "$(tail -20 "$work/build.log")"
       local status=0
@@ -117,7 +126,7 @@ look() { # kind, what, seconds or filter
   esac
 }
 
-evidence_pattern='check failed: .*|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*|[a-z_]+\.[ch]pp:[0-9]+: Failure'
+evidence_pattern='skysock: error: .*|check failed: .*|SUMMARY: [A-Z][A-Za-z]*Sanitizer: .*|[a-z_]+\.[ch]pp:[0-9]+: Failure'
 rows=''
 missed=0
 for name in "$@"; do

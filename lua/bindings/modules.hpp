@@ -23,12 +23,18 @@ void add_message_functions(lua_State* L);
 /// top. Requires at their call: `L` belongs to a Service.
 void add_node_functions(lua_State* L);
 
-/// Adds the functions on receive buffers to the table on top of the stack: buffer, push, pop, drop,
-/// readall, clear, readline. They need no Service.
+/// Each of these adds functions to the table on top of the stack; the first ones need no Service.
+/// buffer, push, pop, drop, readall, clear, size, readline, text, str2p, header.
 void add_buffer_functions(lua_State* L);
-
-/// Adds connect, listen, start, send, lsend, close, shutdown, unpack to the table on top.
-/// Requires at their call: `L` belongs to a Service.
+/// connect, listen, bind, start, pause, hand_over, give_back, close, shutdown, unpack.
 void add_socket_functions(lua_State* L);
+/// check_option, set_option, nodelay.
+void add_option_functions(lua_State* L);
+/// send, lsend.
+void add_send_functions(lua_State* L);
+/// udp, udp_listen, udp_dial, udp_connect, udp_send, udp_address.
+void add_datagram_functions(lua_State* L);
+/// info, resolve.
+void add_lookup_functions(lua_State* L);
 
 }  // namespace skysock::lua

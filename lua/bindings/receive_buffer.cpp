@@ -53,11 +53,24 @@ void ReceiveBuffer::drop(std::size_t count) noexcept {
     blocks_[first_++] = Block();
     offset_ = 0;
   }
-  if (size_ == 0) {
-    blocks_.clear();
-    first_ = 0;
-  }
+  forget_places_when_empty();
   rewind_scan();
+}
+
+Block ReceiveBuffer::take_block() noexcept {
+  SKYSOCK_CHECK(size_ > 0);
+  Block block = std::move(blocks_[first_++]);
+  block.remove_prefix(std::exchange(offset_, 0));
+  size_ -= block.size();
+  forget_places_when_empty();
+  rewind_scan();
+  return block;
+}
+
+void ReceiveBuffer::forget_places_when_empty() noexcept {
+  if (size_ > 0) return;
+  blocks_.clear();
+  first_ = 0;
 }
 
 void ReceiveBuffer::clear() noexcept { *this = ReceiveBuffer(); }

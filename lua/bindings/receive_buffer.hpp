@@ -33,6 +33,9 @@ class ReceiveBuffer {
   /// Requires: count <= size().
   void drop(std::size_t count) noexcept;
 
+  /// Takes the first block out, without what was dropped of it. Requires: size() > 0.
+  [[nodiscard]] Block take_block() noexcept;
+
   /// Forgets all bytes and gives all memory back.
   void clear() noexcept;
 
@@ -56,6 +59,7 @@ class ReceiveBuffer {
   };
 
   void compact() noexcept;
+  void forget_places_when_empty() noexcept;
   void rewind_scan() noexcept { scan_ = Scan{.block = first_, .offset = offset_, .before = 0}; }
   void skip_to_first_byte(char wanted) noexcept;
   [[nodiscard]] Match match_at_scan(std::string_view separator) const noexcept;

@@ -1,5 +1,7 @@
 #include "lua/bindings/unpack.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -28,6 +30,17 @@ Payload* push_payload(lua_State* L) {
   return static_cast<Payload*>(lua_touserdata(L, -1));
 }
 
+// The address first: as long as something may raise, the message owns its Block.
+void push_datagram(lua_State* L, SocketMessage& message) {
+  const std::string_view all = message.data.text();
+  const auto bytes = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(message.ud, 0, static_cast<std::int64_t>(all.size())));
+  Payload* payload = push_payload(L);
+  lua_pushlstring(L, all.data() + bytes, all.size() - bytes);
+  payload->block = std::move(message.data);
+  payload->block.shorten(bytes);
+}
+
 }  // namespace
 
 Payload* new_payload(lua_State* L) { return new_userdata<Payload>(L, kPayloadType, payload_gc); }
@@ -36,16 +49,22 @@ Payload* check_payload(lua_State* L, int index) {
   return static_cast<Payload*>(luaL_checkudata(L, index, kPayloadType));
 }
 
+Payload* test_payload(lua_State* L, int index) {
+  return static_cast<Payload*>(luaL_testudata(L, index, kPayloadType));
+}
+
 int unpack_socket_message(lua_State* L, SocketMessage&& message) {
-  luaL_checkstack(L, 6, "socket message");
+  luaL_checkstack(L, 8, "socket message");
   lua_pushinteger(L, static_cast<lua_Integer>(message.type));
   lua_pushinteger(L, message.id);
   lua_pushinteger(L, message.ud);
   switch (message.type) {
     case SocketMessageType::data:
-    case SocketMessageType::udp:
       push_payload(L)->block = std::move(message.data);
       break;
+    case SocketMessageType::udp:
+      push_datagram(L, message);
+      return 5;
     case SocketMessageType::connect:
     case SocketMessageType::accept:
     case SocketMessageType::error: {

@@ -4,6 +4,7 @@
 
 #include "core/base/block.hpp"
 #include "core/service/message.hpp"
+#include "lua/bindings/receive_buffer.hpp"
 
 namespace skysock::lua {
 
@@ -16,11 +17,13 @@ struct Payload {
 
 /// Pushes what a socket message says: type, id, ud (integers), then
 ///   - connect, accept, error: its text, a string;
-///   - data, udp: the VM's Payload, to be given to driver.push (which takes the Block out);
+///   - data: the VM's Payload, to be given to driver.push or driver.send (which take the Block
+///   out);
+///   - udp: the same, and the packed address that the datagram came from, a string;
 ///   - close, warning: nil.
 ///
 /// The Payload is valid until the next call for the same VM, which frees what nobody took; the VM's
-/// end does the same. Returns 4, the number of values pushed.
+/// end does the same. Returns how many values were pushed: 5 for udp, else 4.
 ///
 /// Raises a Lua error when Lua is out of memory; then `message` still owns its Block. So call it
 /// where `message` lives in a frame that the error does not skip: outside the lua_pcall.
@@ -32,5 +35,12 @@ Payload* new_payload(lua_State* L);
 
 /// The Payload at `index`; raises an argument error when something else is there.
 Payload* check_payload(lua_State* L, int index);
+/// The Payload at `index`; nullptr when something else is there.
+Payload* test_payload(lua_State* L, int index);
+
+/// The receive buffer at `index`; raises an argument error when something else is there.
+ReceiveBuffer* check_buffer(lua_State* L, int index);
+/// Whether there is one.
+bool is_buffer(lua_State* L, int index);
 
 }  // namespace skysock::lua

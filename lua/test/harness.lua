@@ -78,6 +78,33 @@ function harness.equal(actual, expected)
   end
 end
 
+--- Waits until `condition()` is true, at most until the case's limit; returns its value.
+function harness.eventually(condition)
+  local value = condition()
+  while not value do
+    skynet.sleep(1)
+    value = condition()
+  end
+  return value
+end
+
+--- What netstat says of `id`; nil when there is no such socket.
+function harness.info(id)
+  for _, info in ipairs(socket.netstat()) do
+    if info.id == id then
+      return info
+    end
+  end
+end
+
+--- Waits until netstat says `state` of `id`.
+function harness.await_state(id, state)
+  harness.eventually(function()
+    local info = harness.info(id)
+    return (info and info.state or "free") == state
+  end)
+end
+
 --- A listener on a free port that runs `serve(id)` for every connection; returns port, listener.
 function harness.listen(serve)
   local listener, address, port = assert(socket.listen("127.0.0.1", 0))
@@ -106,7 +133,7 @@ function harness.closed_port()
   error "no closed port found"
 end
 
---- Both ends of a started connection: client id, server id.
+--- Both ends of a started connection: client id, server id. That much output waits is not logged.
 function harness.pair()
   local accepted = harness.event()
   local port = harness.listen(function(id)
@@ -114,7 +141,10 @@ function harness.pair()
     accepted.set(id)
   end)
   local client = assert(socket.open("127.0.0.1", port))
-  return client, accepted.await()
+  local server = accepted.await()
+  socket.warning(client, function() end)
+  socket.warning(server, function() end)
+  return client, server
 end
 
 --- Pseudo-random bytes, the same for the same seed.

@@ -7,20 +7,20 @@ local harness = require "harness"
 local equal = harness.equal
 local cases = {}
 
-function cases.open_to_a_closed_port_returns_nil_and_the_reason()
+function cases.LV10_open_to_a_closed_port_returns_nil_and_the_reason()
   local id, reason = socket.open("127.0.0.1", harness.closed_port())
   equal(id, nil)
   assert(reason:find("refused"), reason)
 end
 
-function cases.listen_on_a_taken_port_returns_nil_and_the_reason()
+function cases.LV33_listen_on_a_taken_port_returns_nil_and_the_reason()
   local port = harness.listen(function() end)
   local id, reason = socket.listen("127.0.0.1", port)
   equal(id, nil)
   assert(reason:find("in use"), reason)
 end
 
-function cases.listen_on_a_foreign_address_returns_nil_and_the_reason()
+function cases.LV33_listen_on_a_foreign_address_returns_nil_and_the_reason()
   local id, reason = socket.listen("192.0.2.1", 0)
   equal(id, nil)
   assert(reason:find("assign"), reason)
@@ -55,7 +55,7 @@ function cases.malformed_address_raises()
   assert(not pcall(socket.listen, "127.0.0.1", 0, -1), "negative backlog")
 end
 
-function cases.start_of_an_unknown_id_returns_nil_and_the_reason()
+function cases.LV10_start_of_an_unknown_id_returns_nil_and_the_reason()
   local id, reason = socket.start(12345)
   equal(id, nil)
   assert(#reason > 0)
@@ -91,7 +91,7 @@ function cases.nothing_is_accepted_before_start()
   equal(accepted.await(), "early")
 end
 
-function cases.accept_callback_that_raises_closes_its_connection()
+function cases.LV19_accept_callback_that_raises_closes_its_connection()
   local port = harness.listen(function()
     error "planted before start"
   end)
@@ -100,7 +100,7 @@ function cases.accept_callback_that_raises_closes_its_connection()
   harness.expect_log("planted before start")
 end
 
-function cases.accept_callback_that_raises_after_start_closes_its_connection()
+function cases.LV19_accept_callback_that_raises_after_start_closes_its_connection()
   local port = harness.listen(function(id)
     assert(socket.start(id))
     socket.write(id, "hello\n")

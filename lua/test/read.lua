@@ -46,12 +46,12 @@ function cases.read_without_size_gives_what_is_there()
   equal(rest, "")
 end
 
-function cases.read_of_zero_bytes_returns_at_once()
+function cases.LV11_read_of_zero_bytes_returns_at_once()
   local _, server = harness.pair()
   equal(socket.read(server, 0), "")
 end
 
-function cases.read_of_an_odd_size_raises()
+function cases.LV11_read_of_an_odd_size_raises()
   local _, server = harness.pair()
   for _, size in ipairs { -1, 1.5, "x", {} } do
     assert(not pcall(socket.read, server, size), "read took " .. tostring(size))
@@ -105,7 +105,7 @@ function cases.readline_gives_the_rest_at_the_end()
   equal(rest, "no end")
 end
 
-function cases.readline_with_an_empty_separator_raises()
+function cases.LV11_readline_with_an_empty_separator_raises()
   local _, server = harness.pair()
   harness.expect_error("empty", socket.readline, server, "")
 end
@@ -118,7 +118,7 @@ function cases.empty_lines_are_lines()
   equal(socket.readline(server), "x")
 end
 
-function cases.line_longer_than_its_limit_is_refused()
+function cases.LV12_line_longer_than_its_limit_is_refused()
   local client, server = harness.pair()
   local reader = harness.spawn(function()
     return socket.readline(server, "\n", 1000)
@@ -132,7 +132,7 @@ function cases.line_longer_than_its_limit_is_refused()
   equal(socket.readline(server, "\n", 1000), ("y"):rep(1000))
 end
 
-function cases.line_without_end_is_refused_at_16_mib()
+function cases.LV12_line_without_end_is_refused_at_16_mib()
   local client, server = harness.pair()
   local writer = harness.spawn(function()
     for _ = 1, 17 do
@@ -178,7 +178,7 @@ function cases.second_reader_raises_and_the_first_goes_on()
   equal(first.join(), "abc")
 end
 
-function cases.block_returns_at_once_when_data_is_buffered()
+function cases.LV11_block_returns_at_once_when_data_is_buffered()
   local client, server = harness.pair()
   local blocked = harness.spawn(socket.block, server)
   socket.write(client, "abc")

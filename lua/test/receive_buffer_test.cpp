@@ -74,6 +74,19 @@ TEST(ReceiveBuffer, ClearedBufferIsAsNew) {
   EXPECT_EQ(take(buffer, 3), "xy\n");
 }
 
+TEST(ReceiveBuffer, TakenBlocksAreWhatIsLeftOfEach) {
+  ReceiveBuffer buffer;
+  push_in_pieces(buffer, "abcdefg", 3);
+  buffer.drop(2);
+  EXPECT_EQ(buffer.take_block().text(), "c");
+  EXPECT_EQ(buffer.take_block().text(), "def");
+  EXPECT_EQ(buffer.size(), 1U);
+  EXPECT_EQ(buffer.find("g"), 0U);
+  EXPECT_EQ(buffer.take_block().text(), "g");
+  push_in_pieces(buffer, "xy", 1);
+  EXPECT_EQ(take(buffer, 2), "xy");
+}
+
 TEST(ReceiveBuffer, ContiguousIsRefusedAcrossBlocks) {
   ReceiveBuffer buffer;
   push_in_pieces(buffer, "abcd", 2);
@@ -101,7 +114,7 @@ class Twins {
   explicit Twins(std::uint64_t seed) : random_(seed) {}
 
   void step() {
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
       case 0:
         take_both(random_.below(flat_.size() + 1));
         break;
@@ -111,6 +124,9 @@ class Twins {
       case 2:
       case 3:
         find_both();
+        break;
+      case 4:
+        take_block();
         break;
       default:
         push_both();
@@ -129,6 +145,14 @@ class Twins {
   void take_both(std::size_t count) {
     ASSERT_EQ(take(buffer_, count), flat_.substr(0, count));
     flat_.erase(0, count);
+  }
+
+  void take_block() {
+    if (flat_.empty()) return;
+    const Block block = buffer_.take_block();
+    ASSERT_FALSE(block.empty());
+    ASSERT_EQ(block.text(), flat_.substr(0, block.size()));
+    flat_.erase(0, block.size());
   }
 
   void find_both() {

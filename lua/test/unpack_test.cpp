@@ -20,6 +20,15 @@
 namespace skysock::lua {
 namespace {
 
+// message(text) -> what unpack gives for data that says `text`.
+int message_of(lua_State* L) {
+  std::size_t size = 0;
+  const char* text = luaL_checklstring(L, 1, &size);
+  SocketMessage message{.type = SocketMessageType::data, .id = 1, .data = Block(size)};
+  std::copy_n(reinterpret_cast<const std::byte*>(text), size, message.data.bytes().data());
+  return unpack_socket_message(L, std::move(message));
+}
+
 class UnpackTest : public testing::Test {
  protected:
   UnpackTest() : state_(luaL_newstate(), lua_close) {
@@ -38,8 +47,8 @@ class UnpackTest : public testing::Test {
     lua_settop(lua(), 0);
     const int pushed =
         unpack_socket_message(lua(), std::get<SocketMessage>(std::move(message.payload)));
-    ASSERT_EQ(pushed, 4);
-    ASSERT_EQ(lua_gettop(lua()), 4);
+    ASSERT_EQ(pushed, kind == EventKind::udp ? 5 : 4);
+    ASSERT_EQ(lua_gettop(lua()), pushed);
   }
 
   void expect_head(SocketMessageType type, SocketId id, std::int64_t ud) {
@@ -63,8 +72,8 @@ TEST_F(UnpackTest, DataArrivesAsAPayloadThatPushTakes) {
   lua_setglobal(lua(), "payload");
   run(R"(
     local b = driver.buffer()
-    assert(driver.push(b, payload) == 3)
-    assert(driver.push(b, payload) == 3, "an emptied payload adds nothing")
+    assert(driver.push(b, nil, payload) == 3)
+    assert(driver.push(b, nil, payload) == 3, "an emptied payload adds nothing")
     assert(driver.readall(b) == "abc")
     assert(driver.readall(b) == "" and driver.size(b) == 0)
   )");
@@ -73,7 +82,7 @@ TEST_F(UnpackTest, DataArrivesAsAPayloadThatPushTakes) {
 TEST_F(UnpackTest, PayloadThatNobodyTookIsFreedByTheNextMessage) {
   for (int i = 0; i < 3; ++i) unpack(EventKind::data, 5, 100'000, std::string(100'000, 'x'));
   lua_setglobal(lua(), "payload");
-  run("driver.drop(payload) assert(driver.push(driver.buffer(), payload) == 0)");
+  run("driver.drop(payload) assert(driver.push(driver.buffer(), nil, payload) == 0)");
 }
 
 TEST_F(UnpackTest, TextKindsCarryAtMost128Bytes) {
@@ -102,10 +111,82 @@ TEST_F(UnpackTest, CloseCarriesNothing) {
   EXPECT_EQ(lua_type(lua(), 4), LUA_TNIL);
 }
 
+TEST_F(UnpackTest, DatagramIsItsPayloadAndTheAddressBehindIt) {
+  const std::string address("\1\x1f\x41\x7f\0\0\1", 7);
+  for (const std::string& payload :
+       {std::string("hello"), std::string(), std::string(2'000, 'x')}) {
+    const auto size = static_cast<std::int64_t>(payload.size());
+    unpack(EventKind::udp, 9, size, payload + address);
+    expect_head(SocketMessageType::udp, 9, size);
+    ASSERT_EQ(lua_type(lua(), 5), LUA_TSTRING);
+    EXPECT_EQ(std::string(lua_tostring(lua(), 5), lua_rawlen(lua(), 5)), address);
+    lua_settop(lua(), 4);
+    lua_setglobal(lua(), "payload");
+    lua_pushlstring(lua(), payload.data(), payload.size());
+    lua_setglobal(lua(), "expected");
+    run("assert(driver.text(payload) == expected) assert(driver.text(payload) == '')");
+  }
+}
+
+TEST_F(UnpackTest, DatagramWhoseSizeIsNotItsOwnIsCut) {
+  for (const std::int64_t size : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min(),
+                                  std::int64_t{4}, std::numeric_limits<std::int64_t>::max()}) {
+    unpack(EventKind::udp, 9, size, "abc");
+    EXPECT_EQ(lua_rawlen(lua(), 5), size < 0 ? 3U : 0U);
+  }
+}
+
+TEST_F(UnpackTest, WarningCarriesItsKibibytesOnly) {
+  unpack(EventKind::warning, 9, 1024, "");
+  expect_head(SocketMessageType::warning, 9, 1024);
+  EXPECT_EQ(lua_type(lua(), 4), LUA_TNIL);
+}
+
+TEST_F(UnpackTest, PushTakesMemoryOfStr2p) {
+  run(R"(
+    local b = driver.buffer()
+    assert(driver.push(b, nil, driver.str2p("abc")) == 3)
+    assert(driver.push(b, {}, driver.str2p("")) == 3)
+    assert(driver.push(b, {}, driver.str2p("\0de")) == 6)
+    assert(driver.readall(b, {}) == "abc\0de")
+    driver.drop(driver.str2p("never read"))
+    local memory = driver.str2p("x")
+    assert(not pcall(driver.push, b, nil, memory))
+    assert(not pcall(driver.push, b, nil, memory, -1))
+    assert(not pcall(driver.push, b, nil, memory, 1 << 31))
+    assert(not pcall(driver.push, b, nil, memory, 1.5))
+    assert(driver.push(b, nil, memory, 1) == 1)
+    driver.push(b, nil, driver.str2p("freed with the buffer"))
+  )");
+}
+
+TEST_F(UnpackTest, HeaderIsABigEndianNumber) {
+  run(R"(
+    assert(driver.header("\x01") == 1)
+    assert(driver.header("\x01\x02") == 0x102)
+    assert(driver.header("\0\0\1") == 1)
+    assert(driver.header("\xff\xff\xff\xff") == 0xffffffff)
+    assert(not pcall(driver.header, "") and not pcall(driver.header, "12345"))
+  )");
+}
+
+TEST_F(UnpackTest, ReadlineHasNoLimitUnlessItIsSaid) {
+  lua_pushcfunction(lua(), message_of);
+  lua_setglobal(lua(), "message");
+  run(R"(
+    local b = driver.buffer()
+    driver.push(b, nil, (select(4, message(("x"):rep(1000000)))))
+    assert(driver.readline(b, {}, "\n") == nil and driver.readline(b, nil, "\n") == false)
+    driver.push(b, nil, (select(4, message("\n"))))
+    assert(driver.readline(b, nil, "\n") == true)
+    assert(#driver.readline(b, {}, "\n") == 1000000)
+  )");
+}
+
 TEST_F(UnpackTest, EmptyDataIsAnEmptyPayload) {
   unpack(EventKind::data, 9, 0, "");
   lua_setglobal(lua(), "payload");
-  run("assert(driver.push(driver.buffer(), payload) == 0)");
+  run("assert(driver.push(driver.buffer(), nil, payload) == 0)");
 }
 
 TEST_F(UnpackTest, PopGivesExactlyWhatWasAskedOrNil) {
@@ -113,25 +194,16 @@ TEST_F(UnpackTest, PopGivesExactlyWhatWasAskedOrNil) {
   lua_setglobal(lua(), "payload");
   run(R"(
     local b = driver.buffer()
-    driver.push(b, payload)
-    local data, rest = driver.pop(b, 7)
+    driver.push(b, nil, payload)
+    local data, rest = driver.pop(b, nil, 7)
     assert(data == nil and rest == 6)
-    data, rest = driver.pop(b, 4)
+    data, rest = driver.pop(b, nil, 4)
     assert(data == "abcd" and rest == 2)
-    data, rest = driver.pop(b, 0)
-    assert(data == "" and rest == 2)
+    data, rest = driver.pop(b, nil, 0)
+    assert(data == nil and rest == 2)
     driver.clear(b)
-    assert(driver.size(b) == 0 and driver.pop(b, 1) == nil)
+    assert(driver.size(b) == 0 and driver.pop(b, nil, 1) == nil)
   )");
-}
-
-// message(text) -> what unpack gives for data that says `text`.
-int message_of(lua_State* L) {
-  std::size_t size = 0;
-  const char* text = luaL_checklstring(L, 1, &size);
-  SocketMessage message{.type = SocketMessageType::data, .id = 1, .data = Block(size)};
-  std::copy_n(reinterpret_cast<const std::byte*>(text), size, message.data.bytes().data());
-  return unpack_socket_message(L, std::move(message));
 }
 
 TEST_F(UnpackTest, LineTooLongDoesNotDependOnHowItIsCut) {
@@ -141,21 +213,21 @@ TEST_F(UnpackTest, LineTooLongDoesNotDependOnHowItIsCut) {
     local function fill(text, piece)
       local b = driver.buffer()
       for at = 1, #text, piece do
-        driver.push(b, (select(4, message(text:sub(at, at + piece - 1)))))
+        driver.push(b, nil, (select(4, message(text:sub(at, at + piece - 1)))))
       end
       return b
     end
     for piece = 1, 9 do
       local fits, too_long = fill("12345\r\n", piece), fill("123456\r\n", piece)
-      assert(driver.readline(too_long, "\r\n", 5, true) == true)
-      assert(driver.readline(too_long, "\r\n", 5) == false)
+      assert(driver.readline(too_long, nil, "\r\n", 5) == true)
+      assert(driver.readline(too_long, true, "\r\n", 5) == false)
       assert(driver.size(too_long) == 8, "nothing is consumed")
-      assert(driver.readline(fits, "\r\n", 5, true) == true)
-      assert(driver.readline(fits, "\r\n", 5) == "12345")
+      assert(driver.readline(fits, nil, "\r\n", 5) == true)
+      assert(driver.readline(fits, true, "\r\n", 5) == "12345")
       assert(driver.size(fits) == 0)
       local open = fill("12345\r", piece)
-      assert(driver.readline(open, "\r\n", 5, true) == false)
-      assert(driver.readline(open, "\r\n", 5) == nil)
+      assert(driver.readline(open, nil, "\r\n", 5) == false)
+      assert(driver.readline(open, true, "\r\n", 5) == nil)
     end
   )");
 }
@@ -163,15 +235,16 @@ TEST_F(UnpackTest, LineTooLongDoesNotDependOnHowItIsCut) {
 TEST_F(UnpackTest, WrongArgumentsRaise) {
   run(R"(
     local b = driver.buffer()
-    assert(not pcall(driver.push, b, b))
-    assert(not pcall(driver.push, b, 1))
-    assert(not pcall(driver.pop, b, -1))
-    assert(not pcall(driver.pop, b, 1.5))
-    assert(not pcall(driver.pop, b, "x"))
-    assert(not pcall(driver.pop, io.stdout, 1))
-    assert(not pcall(driver.readline, b, "", 10))
-    assert(not pcall(driver.readline, b, "\n", -1))
+    assert(not pcall(driver.push, b, nil, b))
+    assert(not pcall(driver.push, b, nil, 1))
+    assert(not pcall(driver.pop, b, nil, -1))
+    assert(not pcall(driver.pop, b, nil, 1.5))
+    assert(not pcall(driver.pop, b, nil, "x"))
+    assert(not pcall(driver.pop, io.stdout, nil, 1))
+    assert(not pcall(driver.readline, b, nil, "", 10))
+    assert(not pcall(driver.readline, b, nil, "\n", -1))
     assert(not pcall(driver.readall))
+    assert(not pcall(driver.text, b))
   )");
 }
 

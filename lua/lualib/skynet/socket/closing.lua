@@ -1,0 +1,110 @@
+--- Ending connections, or this service's part in them.
+-- @module skynet.socket.closing
+
+local skynet = require "skynet"
+local driver = require "skynet.socketdriver"
+local sockets = require "skynet.socket.entries"
+
+local entries, onclose, leaving = sockets.entries, sockets.onclose, sockets.leaving
+local wake, suspend = sockets.wake, sockets.suspend
+
+local closing = {}
+
+--- Suspends until the server said CLOSE; a coroutine that waits for data goes first.
+local function await_close(s)
+  if s.suspended then
+    s.closer = {}
+    skynet.wait(s.closer)
+    s.closer = nil
+  end
+  while s.connected do
+    suspend(s)
+  end
+end
+
+--- Closes after sending what is queued. Suspends until that is done. A coroutine that waits on the
+-- socket is woken first and may still read what is buffered. An unknown id is ignored.
+-- @raises if another coroutine is closing it
+function closing.close(id)
+  local s = entries[id]
+  if s == nil then
+    return
+  elseif s.closing then
+    error("socket " .. id .. " is being closed by another coroutine", 2)
+  end
+  s.closing = true
+  local answer = s.connected
+  if driver.close(id, answer) and answer then
+    await_close(s)
+  end
+  s.connected, s.opening = false, false
+  wake(s)
+  if s.buffer and not s.awaiting then
+    driver.clear(s.buffer)
+  end
+  if entries[id] == s then
+    entries[id] = nil
+  end
+end
+
+--- Closes an id that was never started here, such as one that a listener accepted.
+-- @raises if it was: then use close()
+function closing.close_fd(id)
+  assert(entries[id] == nil, "use socket.close: the socket is open here")
+  driver.close(id)
+end
+
+--- Ends the connection without sending what is queued; readers wake. close() is still needed.
+function closing.shutdown(id)
+  local s = entries[id]
+  if s then
+    driver.shutdown(id, s.connected)
+  end
+end
+
+--- Gives the socket up for the service that will start() it. Whoever waits on it here wakes as if
+-- the connection had ended. A stream loses no byte: what was received and not read, here or on its
+-- way to here, is what the next owner reads first. An unknown id, or one being closed, is ignored.
+function closing.abandon(id)
+  local s = entries[id]
+  if s == nil or s.closing then
+    return
+  end
+  entries[id] = nil
+  onclose[id] = nil
+  if s.buffer == nil then
+    driver.pause(id)
+  elseif s.connected then
+    leaving[id] = s.buffer
+    s.buffer = driver.buffer()
+    driver.hand_over(id)
+  elseif not s.opening then
+    -- CLOSE was the last message: all that there is to give back is here.
+    driver.hand_over(id)
+    driver.give_back(id, s.buffer)
+  end
+  s.connected, s.opening = false, false
+  s.reason = "socket abandoned"
+  wake(s)
+end
+
+--- Sets `f(id)` to run once, in a coroutine, when the connection has ended for whatever reason;
+-- nil: nothing runs.
+function closing.onclose(id, f)
+  onclose[id] = f
+end
+
+--- @treturn boolean whether the id is unknown here
+function closing.invalid(id)
+  return entries[id] == nil
+end
+
+--- @treturn boolean|nil whether the id is known here and its connection has ended; nil: unknown
+function closing.disconnected(id)
+  local s = entries[id]
+  if s then
+    return not s.connected and not s.opening
+  end
+end
+
+return closing

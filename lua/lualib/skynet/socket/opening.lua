@@ -1,0 +1,149 @@
+--- Opening, accepting and taking over streams and listeners.
+-- @module skynet.socket.opening
+
+local driver = require "skynet.socketdriver"
+local options = require "skynet.socket.options"
+local sockets = require "skynet.socket.entries"
+
+local entries, onclose, leaving = sockets.entries, sockets.onclose, sockets.leaving
+local new_entry = sockets.new_entry
+
+local opening = {}
+
+--- Suspends until the server answered for `s`. Returns id or nil, reason.
+local function await_open(s)
+  local id = s.id
+  entries[id] = s
+  sockets.suspend(s)
+  if s.connected then
+    return id
+  end
+  if entries[id] == s then
+    entries[id] = nil
+    onclose[id] = nil
+  end
+  return nil, s.reason or "socket closed"
+end
+
+--- Connects.
+-- @tparam string host name or address, or "host:port" ("[::1]:80" for IPv6)
+-- @tparam[opt] integer port 1 to 65535
+-- @tparam[opt] table wanted options, see lua/README.md
+-- @treturn integer|nil id
+-- @treturn string reason, if nil
+-- @raises for a malformed address or a wrong option
+function opening.open(host, port, wanted)
+  if type(port) == "table" then
+    port, wanted = nil, port
+  end
+  options.check(wanted)
+  local id, reason = driver.connect(host, port)
+  if not id then
+    return nil, reason
+  end
+  options.set(id, wanted)
+  return await_open(new_entry(id))
+end
+
+--- Reads and writes a descriptor of this process, which is never closed.
+-- @tparam integer fd
+-- @treturn integer|nil id
+-- @treturn string reason, if nil
+function opening.bind(fd)
+  local id, reason = driver.bind(fd)
+  if not id then
+    return nil, reason
+  end
+  return await_open(new_entry(id))
+end
+
+--- Reads standard input; its end is the end of the connection.
+-- @treturn integer|nil id
+-- @treturn string reason, if nil
+function opening.stdin()
+  return opening.bind(0)
+end
+
+--- Binds and listens; connections are accepted after start().
+-- @tparam string host or "host:port"
+-- @tparam[opt] integer port 0: any free one
+-- @tparam[opt] integer backlog default: that of the tuning
+-- @tparam[opt] table wanted options of the connections that will be accepted
+-- @treturn integer|nil id
+-- @treturn string bound address, or reason if nil
+-- @treturn integer bound port
+-- @raises for a malformed address or a wrong option
+function opening.listen(host, port, backlog, wanted)
+  if type(port) == "table" then
+    port, wanted = nil, port
+  elseif type(backlog) == "table" then
+    backlog, wanted = nil, backlog
+  end
+  options.check(wanted)
+  local id, reason = driver.listen(host, port, backlog)
+  if not id then
+    return nil, reason
+  end
+  local s = new_entry(id, true)
+  s.listening, s.options = true, wanted
+  local ok, why = await_open(s)
+  if not ok then
+    return nil, why
+  end
+  return id, s.address, s.port
+end
+
+--- Whether a listener's entry is there, to be replaced; raises for every other one that is.
+local function check_startable(id, s, callback)
+  if s and s.buffer == nil and s.protocol == nil then
+    if type(callback) ~= "function" then
+      error("callback expected: socket " .. id .. " is a listener", 3)
+    end
+  elseif s then
+    error("socket " .. id .. " is not closed", 3)
+  elseif onclose[id] then
+    error("socket " .. id .. " has an onclose callback already", 3)
+  end
+end
+
+--- Lets a listener accept, or takes over an accepted or abandoned connection.
+-- @tparam integer id
+-- @tparam[opt] function callback for a listener: callback(id, address) runs in a coroutine for
+-- every connection; if it raises, that connection is closed.
+-- @tparam[opt] table wanted options; of a listener: those of the connections it will accept
+-- @treturn integer|nil id
+-- @treturn string reason, if nil
+-- @raises if the id is already started here or has an onclose callback; for a wrong option
+function opening.start(id, callback, wanted)
+  if type(callback) == "table" then
+    callback, wanted = nil, callback
+  end
+  options.check(wanted)
+  local before = entries[id]
+  if before and before.closing then
+    return nil, "socket closed" -- Its entry belongs to the coroutine that closes it.
+  end
+  check_startable(id, before, callback)
+  local ok, reason = driver.start(id)
+  if not ok then
+    entries[id] = nil
+    return nil, reason
+  end
+  local s = new_entry(id, callback)
+  if callback == nil then
+    options.set(id, wanted)
+    s.buffer = leaving[id] or s.buffer -- What still comes for the old entry goes there.
+  else
+    s.options = wanted or before and before.options
+  end
+  return await_open(s)
+end
+
+--- Sets `f(id, kib)` to run in a coroutine when much output waits to be sent (at 1 MiB and at each
+-- doubling), and with 0 when all is sent. nil: a line is logged instead.
+function opening.warning(id, f)
+  local s = assert(entries[id], "socket is not open here")
+  s.on_warning = f
+end
+
+return opening
