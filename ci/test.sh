@@ -10,8 +10,9 @@ Sets the machine up, then:
   dev    builds everything with ASan and UBSan and runs every test: units, Lua scripts, fuzzer replays, tiny benchmarks,
          the programs, style and layers, and a 60 s smoke run of ci/nightly.sh (which builds bench and fuzz)
   bench  counts the instructions that the seam to the kernel adds
-  tsan   builds core, lua and stress with ThreadSanitizer and runs their tests and a short stress run
-  gcc    builds the same with g++ and runs the core tests
+  tsan   builds core, lua and stress with ThreadSanitizer and runs their tests, those of sockets with io_uring too, and a
+         short stress run
+  gcc    builds the same with g++ and runs the core tests; random programs leave the trace that they leave in dev
 
 exit codes: 0 all passed; 2 usage; anything else: what failed is named above
 TEXT
@@ -29,7 +30,7 @@ step() { echo "== $1 (after $((SECONDS - started)) s)"; }
 # Everything with threads, and what threads use.
 threaded=(base_test sys_test net_test service_test sim_test step_trace_test stress_test stress_program_test
   direct_write_stress_test)
-compiled_twice=(base_test sys_test net_test service_test sim_test step_trace_test skysock)
+compiled_twice=(base_test sys_test net_test service_test sim_test step_trace_test)
 
 step setup
 ./ci/setup.sh
@@ -55,13 +56,16 @@ step "tsan: test"
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 export SKYSOCK_STRESS_SECONDS=60  # Of direct_write_stress_test: 4 senders, 64 sockets.
 for name in "${threaded[@]}"; do "build/tsan/bin/$name" --gtest_brief=1; done
-ctest --preset tsan --parallel 2 --tests-regex '^lua\.'
+ctest --preset tsan --parallel 2 --tests-regex '^lua\.|poller=io_uring$'
 build/tsan/bin/skysock-stress --clients 2 --connections 16 --duration 10 --seed 1
 
 step "gcc: build and test"
 cmake --preset gcc >/dev/null
-cmake --build --preset gcc --target "${compiled_twice[@]}"
-for name in "${compiled_twice[@]}"; do
-  [[ $name == skysock ]] || "build/gcc/bin/$name" --gtest_brief=1
-done
+cmake --build --preset gcc --target "${compiled_twice[@]}" skysock skysock-sim
+for name in "${compiled_twice[@]}"; do "build/gcc/bin/$name" --gtest_brief=1; done
+step "gcc: random programs go as in dev"
+traces=$(for preset in dev gcc; do "build/$preset/bin/skysock-sim" random --seed 1 --count 2000; done |
+  grep -o 'trace [0-9a-f]*')
+echo "$traces"
+uniq -c <<<"$traces" | grep -q '^ *2 trace' || { echo 'test: the traces differ' >&2; exit 1; }
 step "all passed"
