@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "core/net/scripted_ring.hpp"
+#include "core/net/test_scripted_ring.hpp"
 
 namespace skysock {
 namespace {
