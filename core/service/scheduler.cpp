@@ -215,11 +215,12 @@ void Scheduler::run() {
   const std::uint64_t end = activity.count() + kRunMessagesMax;
   take_shared();
   while (!(here_.empty() && local_.empty()) && activity.count() < end) {
-    if (!here_.empty()) {
-      run_here(activity);
-    } else {
+    if (!here_.empty()) run_here(activity);
+    // Each time round: services that post to each other for ever must not keep the others waiting.
+    if (!local_.empty()) {
       Service& service = local_.pop();
-      if (turn(service, 0, activity)) local_.push(service);
+      // What still waits beside a mailbox is older than what this thread put into it.
+      if (service.mailbox.beside() > 0 || turn(service, 0, activity)) local_.push(service);
     }
     take_shared();
   }

@@ -220,6 +220,44 @@ TEST_F(ServiceHostTest, AServiceThatNeverComesToRestLeavesTheRunAfterABoundedNum
   EXPECT_EQ(handled, 10'000U);
 }
 
+TEST_F(ServiceHostTest, AServiceThatNeverComesToRestDoesNotKeepTheOthersFromTheirTurn) {
+  bool busy = true;
+  const ServiceHandle restless = spawn([&](ServiceHandle self, Message&&) {
+    if (busy) post(self);
+  });
+  const ServiceHandle recorder = spawn_recorder();
+  const ServiceHandle ending = spawn_recorder();
+  run_to_rest();
+  post(restless);
+  std::thread([&] { post(recorder, numbered(1)); }).join();
+  host_.retire(ending);
+  host_.run();
+  EXPECT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(ended_, std::vector<ServiceHandle>{ending});
+  busy = false;
+  run_to_rest();
+}
+
+TEST_F(ServiceHostTest, WhatWaitsBesideAMailboxIsHandledBeforeWhatTheSameThreadPutIntoIt) {
+  bool busy = true;
+  const ServiceHandle restless = spawn([&](ServiceHandle self, Message&&) {
+    if (busy) post(self);
+  });
+  const ServiceHandle recorder = spawn_recorder();
+  const ServiceHandle sender = spawn([&](ServiceHandle, Message&&) {
+    for (Session session = 1; session <= 200; ++session) post(recorder, numbered(session));
+  });
+  post(restless);
+  post(sender);
+  host_.run();
+  ASSERT_EQ(seen_.size(), 200U);
+  for (Session session = 1; session <= 200; ++session) {
+    EXPECT_EQ(seen_[static_cast<std::size_t>(session) - 1].session, session);
+  }
+  busy = false;
+  run_to_rest();
+}
+
 TEST_F(ServiceHostTest, AFullMailboxDoesNotMakeTheOthersWaitForAllOfIt) {
   int before_other = 0;
   bool other_ran = false;
