@@ -104,7 +104,7 @@ int core_exit(lua_State* L) {
 
 // callback(f[, forward]): f(type, memory, size, session, source) gets every later message. The
 // memory, nil for what a socket or a timer says, is valid until f returns; with `forward` it is
-// f's, which must send or trash it.
+// f's, which must send or trash it. When f raises, f(nil, text) gets the error.
 int core_callback(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   Service::of(L).give_bytes_to_lua(lua_toboolean(L, 2) != 0);

@@ -129,6 +129,12 @@ void Service::dispatch() {
   lua_pushinteger(lua_, current_->session);
   lua_pushinteger(lua_, current_->source);
   if (lua_pcall(lua_, 5, 0, kTracebackIndex) == LUA_OK) return;
+  // Coroutines that the message woke have not run yet; and the error is to be logged.
+  lua_rawgetp(lua_, LUA_REGISTRYINDEX, this);
+  lua_insert(lua_, -2);
+  lua_pushnil(lua_);
+  lua_insert(lua_, -2);
+  if (lua_pcall(lua_, 2, 0, kTracebackIndex) == LUA_OK) return;
   std::size_t size = 0;
   const char* text = lua_tolstring(lua_, -1, &size);
   log(text, size);

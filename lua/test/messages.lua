@@ -155,6 +155,31 @@ function cases.protocol_of_strings_carries_them_unchanged()
   equal(skynet.call(self, "text", ""), "")
 end
 
+function cases.error_of_an_inline_protocol_is_logged_and_keeps_the_wakeup_queue()
+  local woken = false
+  skynet.register_protocol {
+    name = "inlined",
+    id = 79,
+    inline = true,
+    pack = skynet.pack,
+    unpack = skynet.unpack,
+    dispatch = function(_, source, text)
+      equal(source, self)
+      skynet.wakeup "inlined"
+      error(text)
+    end,
+  }
+  skynet.fork(function()
+    skynet.wait "inlined"
+    woken = true
+  end)
+  skynet.yield()
+  skynet.send(self, "inlined", "planted inline")
+  let_run()
+  assert(harness.expect_log "planted inline":find "stack traceback")
+  equal(woken, true)
+end
+
 function cases.dispatch_returns_the_function_before()
   local before = skynet.dispatch "lua"
   equal(type(before), "function")

@@ -83,8 +83,12 @@ end
 -- @tparam function filter called with type, memory, size, session, source; returns the same
 -- @tparam function f
 function skynet.filter(filter, f)
-  core.callback(function(...)
-    messages.dispatch_message(filter(...))
+  core.callback(function(ptype, ...)
+    if ptype then
+      messages.dispatch_message(filter(ptype, ...))
+    else
+      messages.dispatch_message(ptype, ...) -- Not a message: an error.
+    end
   end)
   services.run_start(f)
 end

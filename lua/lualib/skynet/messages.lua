@@ -9,7 +9,7 @@ local core = require "skynet.core"
 local scheduler = require "skynet.scheduler"
 
 local running = coroutine.running
-local core_send, answer = core.send, scheduler.answer
+local core_send, answer, run_queues = core.send, scheduler.answer, scheduler.run_queues
 
 local messages = {
   PTYPE_TEXT = 0,
@@ -258,40 +258,39 @@ local function handle(f, unpack, session, source, memory, size)
   end
 end
 
-local function handle_inline(protocol, session, source, memory, size)
-  protocol.dispatch(session, source, protocol.unpack(memory, size))
-end
-
 local function on_message(ptype, memory, size, session, source)
   local protocol = protocols[ptype]
   local f = protocol and protocol.dispatch
-  if f == nil then
-    if session > 0 then
-      refuse(source, session)
-    else
-      core.error("message of unknown type " .. ptype .. " dropped")
-    end
-  elseif protocol.inline then
-    local ok, err = xpcall(handle_inline, debug.traceback, protocol, session, source, memory, size)
-    if not ok then
-      core.error(scheduler.describe(err))
-    end
-  else
+  if f then
     scheduler.run(handle, f, protocol.unpack, session, source, memory, size)
+  elseif session > 0 then
+    refuse(source, session)
+  else
+    core.error("message of unknown type " .. ptype .. " dropped")
   end
 end
 
---- Handles one message, then lets coroutines run that it woke.
+local function on_response(session, memory, size)
+  watching[session] = nil
+  if not answer(session, true, memory, size) then
+    core.error("response with unknown session " .. session .. " dropped")
+  end
+end
+
+--- Handles one message, then lets coroutines run that it woke. When this raises, which only an inline
+-- protocol can, the runtime calls it again: without a type, and with the error's text.
 function messages.dispatch_message(ptype, memory, size, session, source)
-  if ptype ~= PTYPE_RESPONSE then
+  local protocol = protocols[ptype]
+  if protocol and protocol.inline then
+    protocol.dispatch(session, source, protocol.unpack(memory, size))
+  elseif ptype == PTYPE_RESPONSE then
+    on_response(session, memory, size)
+  elseif ptype then
     on_message(ptype, memory, size, session, source)
   else
-    watching[session] = nil
-    if not answer(session, true, memory, size) then
-      core.error("response with unknown session " .. session .. " dropped")
-    end
+    core.error(memory)
   end
-  return scheduler.run_queues()
+  return run_queues()
 end
 
 --- Makes the calls that wait for a service fail, as if it had ended.
