@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lua/bindings/driver_arguments.hpp"
 #include "lua/bindings/modules.hpp"
+#include "lua/bindings/name_lookup.hpp"
 #include "lua/bindings/service.hpp"
 #include "lua/bindings/userdata.hpp"
 
@@ -103,23 +105,27 @@ int socket_info(lua_State* L) {
   return 1;
 }
 
-// Each address once: the resolver gives one per kind of socket.
 Outcome look_up(const char* name, Hosts& found) noexcept {
   const Result<std::vector<Endpoint>> endpoints = resolve(name, 0);
-  if (!endpoints) return outcome_of(endpoints);
-  for (const Endpoint& endpoint : *endpoints) {
-    std::string host = endpoint.host();
-    if (std::ranges::find(found.all, host) == found.all.end()) found.all.push_back(std::move(host));
-  }
+  if (endpoints) found.all = hosts_of(*endpoints);
   return outcome_of(endpoints);
+}
+
+void ask(Service& service, const char* name, Session session) noexcept {
+  service.node().lookup().ask(name, service.self(), session);
+}
+
+const char* check_name(lua_State* L, int index) {
+  std::size_t size = 0;
+  const char* name = luaL_checklstring(L, index, &size);
+  luaL_argcheck(L, size > 0 && std::string_view(name).size() == size, index, "name expected");
+  return name;
 }
 
 // resolve(name) -> list of addresses. Blocks the thread until the resolver has answered; raises
 // when it has none.
 int socket_resolve(lua_State* L) {
-  std::size_t size = 0;
-  const char* name = luaL_checklstring(L, 1, &size);
-  luaL_argcheck(L, size > 0 && std::string_view(name).size() == size, 1, "name expected");
+  const char* name = check_name(L, 1);
   auto* found = new_userdata<Hosts>(L, kHostsType, found_gc<std::string>);
   const Outcome outcome = look_up(name, *found);
   if (!outcome.ok) return luaL_error(L, "resolve %s: %s", name, outcome.reason.data());
@@ -129,14 +135,26 @@ int socket_resolve(lua_State* L) {
     lua_pushlstring(L, host.data(), host.size());
     lua_rawseti(L, -2, static_cast<lua_Integer>(at) + 1);
   }
+  found->free();
   return 1;
+}
+
+// lookup(name, session): a response with `session` follows: "+" and addresses, one a line, or "-"
+// and the reason why there are none.
+int socket_lookup(lua_State* L) {
+  const char* name = check_name(L, 1);
+  const lua_Integer session = check_range(L, 2, 1, std::numeric_limits<Session>::max());
+  ask(Service::of(L), name, static_cast<Session>(session));
+  return 0;
 }
 
 }  // namespace
 
 void add_lookup_functions(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {
-      {"info", socket_info}, {"resolve", socket_resolve}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"info", socket_info},
+                                            {"resolve", socket_resolve},
+                                            {"lookup", socket_lookup},
+                                            {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
 }
 

@@ -34,7 +34,7 @@ void add_option_functions(lua_State* L);
 void add_send_functions(lua_State* L);
 /// udp, udp_listen, udp_dial, udp_connect, udp_send, udp_address.
 void add_datagram_functions(lua_State* L);
-/// info, resolve.
+/// info, resolve, lookup.
 void add_lookup_functions(lua_State* L);
 
 }  // namespace skysock::lua

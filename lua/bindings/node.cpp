@@ -22,6 +22,7 @@ ServiceHandle parse_handle(std::string_view digits) {
 
 Node::Node(Runtime& runtime, Options options)
     : runtime_(runtime),
+      lookup_(runtime),
       lualib_(std::move(options.lualib)),
       log_fd_(options.log_fd),
       settings_(std::move(options.settings)) {}

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/service/runtime.hpp"
+#include "lua/bindings/name_lookup.hpp"
 
 namespace skysock::lua {
 
@@ -43,6 +44,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Node& operator=(const Node&) = delete;
 
   [[nodiscard]] Runtime& runtime() { return runtime_; }
+  [[nodiscard]] NameLookup& lookup() { return lookup_; }
   [[nodiscard]] const std::string& lualib() const { return lualib_; }
   [[nodiscard]] int log_fd() const { return log_fd_; }
 
@@ -82,6 +84,7 @@ class Node : public std::enable_shared_from_this<Node> {
   ServiceHandle launcher();
 
   Runtime& runtime_;
+  NameLookup lookup_;
   const std::string lualib_;
   const int log_fd_;
   mutable std::mutex settings_mutex_;

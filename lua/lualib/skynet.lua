@@ -75,6 +75,7 @@ end
 --- Ends the service: its sockets are closed, waiting coroutines never run again, and who waits for
 -- its answers gets errors. Does not return when called in a coroutine.
 function skynet.exit()
+  scheduler.before_exit()
   services.tell_launcher("REMOVE", core.self(), false)
   scheduler.stop()
   core.exit()

@@ -116,6 +116,17 @@ function cases.names_resolve_to_addresses()
   assert(found["127.0.0.1"] or found["::1"])
 end
 
+function cases.resolve_suspends_the_coroutine_only()
+  local asker = harness.spawn(socket.resolve, "127.0.0.1")
+  local seen = harness.event()
+  skynet.fork(function()
+    seen.set(asker.has_ended())
+  end)
+  equal(seen.await(), false)
+  equal(asker.join()[1], "127.0.0.1")
+  equal(driver.resolve("127.0.0.1")[1], "127.0.0.1") -- This one has waited.
+end
+
 function cases.name_without_address_raises()
   harness.expect_error("resolve", socket.resolve, "no-such-host.invalid")
   for _, odd in ipairs { "", "a\0b", {}, print } do

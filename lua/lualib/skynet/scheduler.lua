@@ -52,6 +52,9 @@ function scheduler.describe(err)
   return ok and text or "(error object without text)"
 end
 
+--- Called by skynet.exit() while coroutines still run; may suspend.
+scheduler.before_exit = function() end
+
 --- Called with a coroutine that will not go on, so that who waits for its answer can be told.
 scheduler.on_drop = function() end
 

@@ -9,6 +9,7 @@ local opening = require "skynet.socket.opening"
 local reading = require "skynet.socket.reading"
 local closing = require "skynet.socket.closing"
 local datagrams = require "skynet.socket.datagrams"
+local lookup = require "skynet.socket.lookup"
 require "skynet.socket.messages"
 
 local socket = {}
@@ -54,9 +55,6 @@ socket.udp_address = datagrams.udp_address
 
 --- @treturn table list of all sockets of the node, in every state
 socket.netstat = driver.info
---- @tparam string name
--- @treturn table list of its addresses
--- @raises if it has none
-socket.resolve = driver.resolve
+socket.resolve = lookup.resolve
 
 return socket

@@ -3,10 +3,13 @@
 
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
+local scheduler = require "skynet.scheduler"
 local sockets = require "skynet.socket.entries"
 
 local entries, onclose, leaving = sockets.entries, sockets.onclose, sockets.leaving
 local wake, suspend = sockets.wake, sockets.suspend
+
+local HANDOVER_TRIES = 100 -- In 1/100 s: the server answers within one of its batches.
 
 local closing = {}
 
@@ -86,6 +89,15 @@ function closing.abandon(id)
   s.connected, s.opening = false, false
   s.reason = "socket abandoned"
   wake(s)
+end
+
+--- Sockets that were abandoned are handed over before the service ends: each takes a message.
+function scheduler.before_exit()
+  local tries = HANDOVER_TRIES
+  while next(leaving) and tries > 0 and scheduler.current() do
+    tries = tries - 1
+    skynet.sleep(1)
+  end
 end
 
 --- Sets `f(id)` to run once, in a coroutine, when the connection has ended for whatever reason;

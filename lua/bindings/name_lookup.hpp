@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "core/service/runtime.hpp"
+#include "core/sys/resolver.hpp"
+
+namespace skysock::lua {
+
+/// Looks names up for services, on a thread of the resolver's: nobody who asks is blocked, but a
+/// slow name delays those behind it. Thread safe. The runtime must outlive it.
+class NameLookup {
+ public:
+  explicit NameLookup(Runtime& runtime);
+  NameLookup(const NameLookup&) = delete;
+  NameLookup& operator=(const NameLookup&) = delete;
+  /// Nobody is answered any more. Never waits for a name.
+  ~NameLookup() = default;
+
+  /// Posts a response with `session` to `service`: "+" and the addresses of `name`, separated by
+  /// newlines, or "-" and the resolver's reason.
+  void ask(std::string name, ServiceHandle service, Session session);
+
+ private:
+  void post_answers();
+
+  Runtime& runtime_;
+  LinuxResolver resolver_;
+};
+
+/// The addresses without their ports, each once: the resolver gives one per kind of socket.
+std::vector<std::string> hosts_of(const std::vector<Endpoint>& endpoints);
+
+}  // namespace skysock::lua
