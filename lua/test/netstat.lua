@@ -64,7 +64,7 @@ function cases.LV19_netstat_lists_bound_descriptors_and_datagram_sockets()
   local id = assert(socket.stdin())
   local info = harness.info(id)
   if info then -- Standard input of a test may have ended already.
-    equal(info.type, "BIND")
+    assert(info.type == "BIND" or info.type == "CLOSING", info.type)
   end
   expect(socket.udp(print), "UDP", "udp")
 end
