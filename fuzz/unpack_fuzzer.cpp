@@ -1,5 +1,6 @@
 // Drives messages made by forward_message() through the Lua unpack into receive buffers. The Lua
-// values must say what the event said (text cut at 128 bytes), and buffers give back what was sent.
+// values must say what the event said (text cut at 128 bytes, a datagram cut where its address
+// begins), and buffers give back what was sent.
 
 #include <algorithm>
 #include <array>
@@ -43,10 +44,12 @@ class UnpackWorld {
   }
 
   void step(InputReader& input) {
-    switch (input.below(5)) {
+    switch (input.below(6)) {
       case 0:
       case 1:
         return take_message(input);
+      case 5:
+        return push_memory(payload(input));
       case 2:
         return pop(input.byte());
       case 3:
@@ -96,15 +99,18 @@ class UnpackWorld {
 
   /// One event of any kind through forward_message() and unpack.
   void take_message(InputReader& input) {
-    constexpr std::array kKinds = {EventKind::data, EventKind::open, EventKind::accept,
-                                   EventKind::close, EventKind::error};
-    constexpr std::array kTypes = {SocketMessageType::data, SocketMessageType::connect,
+    constexpr std::array kKinds = {EventKind::data,  EventKind::open,  EventKind::accept,
+                                   EventKind::close, EventKind::error, EventKind::warning,
+                                   EventKind::udp};
+    constexpr std::array kTypes = {SocketMessageType::data,   SocketMessageType::connect,
                                    SocketMessageType::accept, SocketMessageType::close,
-                                   SocketMessageType::error};
+                                   SocketMessageType::error,  SocketMessageType::warning,
+                                   SocketMessageType::udp};
     const std::size_t which = input.below(kKinds.size());
     const auto id = static_cast<skysock::SocketId>(number(input, 4) & 0x7fffffff);
     const auto ud = static_cast<std::int64_t>(number(input, 8));
-    const std::string data = which == 3 ? std::string() : payload(input);
+    const bool empty = kKinds[which] == EventKind::close || kKinds[which] == EventKind::warning;
+    const std::string data = empty ? std::string() : payload(input);
     skysock::Message message =
         skysock::forward_message({.kind = kKinds[which],
                                   .id = id,
@@ -115,17 +121,46 @@ class UnpackWorld {
     SKYSOCK_CHECK(message.session == 0 && message.source == 0);
     const int pushed = skysock::lua::unpack_socket_message(
         lua_, std::get<skysock::SocketMessage>(std::move(message.payload)));
-    SKYSOCK_CHECK(pushed == 4 && lua_gettop(lua_) == kBuffer + 4);
+    SKYSOCK_CHECK(pushed == (kKinds[which] == EventKind::udp ? 5 : 4));
+    SKYSOCK_CHECK(lua_gettop(lua_) == kBuffer + pushed);
     SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 1) == static_cast<int>(kTypes[which]));
     SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 2) == id);
     SKYSOCK_CHECK(lua_tointeger(lua_, kBuffer + 3) == ud);
-    take_value(kKinds[which], data, input.below(4) != 0);
+    const bool keep = input.below(4) != 0;
+    if (kKinds[which] == EventKind::udp) {
+      take_datagram(data, ud, keep);
+    } else {
+      take_value(kKinds[which], data, keep);
+    }
     lua_settop(lua_, kBuffer);
+  }
+
+  /// The fourth and fifth value of a datagram, whatever it says that its size is.
+  void take_datagram(const std::string& data, std::int64_t ud, bool keep) {
+    const auto size = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(ud, 0, static_cast<std::int64_t>(data.size())));
+    SKYSOCK_CHECK(take_string() == data.substr(size));
+    if (keep) return take_value(EventKind::data, data.substr(0, size), true);
+    call("text", 1, 1);
+    SKYSOCK_CHECK(take_string() == data.substr(0, size));
+  }
+
+  /// Bytes that come from a program, not from a socket.
+  void push_memory(const std::string& data) {
+    lua_pushvalue(lua_, kBuffer);
+    lua_pushnil(lua_);
+    lua_pushlstring(lua_, data.data(), data.size());
+    call("str2p", 1, 2);
+    call("push", 4, 1);
+    expected_ += data;
+    SKYSOCK_CHECK(take_size() == expected_.size());
   }
 
   /// The fourth value: text, payload or nothing.
   void take_value(EventKind kind, const std::string& data, bool keep) {
-    if (kind == EventKind::close) return SKYSOCK_CHECK(lua_isnil(lua_, -1));
+    if (kind == EventKind::close || kind == EventKind::warning) {
+      return SKYSOCK_CHECK(lua_isnil(lua_, -1));
+    }
     if (kind != EventKind::data) return SKYSOCK_CHECK(take_string() == data.substr(0, 128));
     if (!keep) return call("drop", 1, 0);
     lua_pushvalue(lua_, kBuffer);
