@@ -41,7 +41,10 @@ class ScriptedRing {
     std::vector<int> disconnected;
     bool full = false;   ///< No request has a place.
     bool stuck = false;  ///< enter() fails.
+    bool late = false;   ///< What was cancelled ends with the enter() after the next.
     bool can_cancel_all = true;
+    int timeout_ms = 0;  ///< Of the last enter().
+    std::vector<Request> cancels_due;
 
     /// A completion of an armed request, its last one unless `more`.
     void complete(std::uint64_t user, std::int32_t result, bool more) {
@@ -86,8 +89,10 @@ class ScriptedRing {
   [[nodiscard]] bool has_begun(std::uint32_t position) const { return position < kernel_->begun; }
   void withdraw(std::uint32_t position) { kernel_->requests[position].kind = Kind::nothing; }
 
-  Result<void> enter(int) {
+  Result<void> enter(int timeout_ms) {
+    kernel_->timeout_ms = timeout_ms;
     if (kernel_->stuck) return failure(std::errc::device_or_resource_busy);
+    for (const Request& request : std::exchange(kernel_->cancels_due, {})) cancel(request);
     while (kernel_->begun < kernel_->requests.size()) begin(kernel_->requests[kernel_->begun++]);
     return {};
   }
@@ -118,9 +123,16 @@ class ScriptedRing {
   void begin(const Request& request) {
     if (request.kind == Kind::accept || request.kind == Kind::receive) {
       kernel_->armed.insert(request.user);
-    } else if (request.kind == Kind::cancel && kernel_->armed.contains(request.target)) {
-      kernel_->complete(request.target, -ECANCELED, false);
+    } else if (request.kind == Kind::cancel && kernel_->late) {
+      kernel_->cancels_due.push_back(request);
     } else if (request.kind == Kind::cancel) {
+      cancel(request);
+    }
+  }
+  void cancel(const Request& request) {
+    if (kernel_->armed.contains(request.target)) {
+      kernel_->complete(request.target, -ECANCELED, false);
+    } else {
       kernel_->due.push_back({.user = request.user, .result = -ENOENT});
     }
   }

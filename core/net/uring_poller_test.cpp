@@ -69,6 +69,11 @@ class UringPollerOnScriptedRing : public testing::Test {
     return fd;
   }
 
+  /// The ring watches epoll's descriptor, which is ready now.
+  static void epoll_is_ready() {
+    ring().due.push_back({.user = uring_user(UringRequest::watched, 0), .result = 1});
+  }
+
   auto note_sent() {
     return [this](SentByPoller&& sent) {
       sent_.push_back(std::string(std::as_const(sent.payload).text()) + ": " +
@@ -165,10 +170,6 @@ TEST_F(UringPollerOnScriptedRing, AListenerThatCannotAcceptIsEpollsUntilItCanAga
   EXPECT_EQ(ring().count(Kind::accept), 1U) << "it would fail again and again";
   const SimPeer client = sys_.dial(at_).value();
   sys_.fail_next(Call::accept, EMFILE);
-  // The ring watches epoll's descriptor: it is ready now.
-  const auto epoll_is_ready = [&] {
-    ring().due.push_back({.user = uring_user(UringRequest::watched, 0), .result = 1});
-  };
   epoll_is_ready();
   EXPECT_THAT(turn(socket, Watch::accept), ElementsAre("no: Too many open files"));
   turn(socket, Watch::accept);
@@ -221,6 +222,58 @@ TEST_F(UringPollerOnScriptedRing, WhoWasAcceptedWhenAllEndsIsClosed) {
   accepted(socket);
   poller_.reset();
   EXPECT_EQ(sys_.open_fds(), before - 1) << "epoll's is gone, too";
+}
+
+TEST_F(UringPollerOnScriptedRing, WhoWasKeptOfAListenerThatCannotAcceptIsToldWhenItStartsAgain) {
+  make("accept_batch=1");
+  Socket socket = listener();
+  accepted(socket);
+  accepted(socket);
+  ring().complete(accept_of(socket), -EMFILE, false);
+  EXPECT_THAT(turn(socket, Watch::accept), IsEmpty()) << "first epoll hears of it";
+  EXPECT_THAT(turn(socket, Watch::accept), ElementsAre("accepted"));
+  EXPECT_TRUE(poller().watch(socket.polled(), Watch::hang_up, false));  // Held.
+  EXPECT_THAT(turn(socket, Watch::hang_up), IsEmpty());
+  EXPECT_TRUE(poller().watch(socket.polled(), Watch::accept, false));
+  EXPECT_THAT(turn(socket, Watch::accept), ElementsAre("accepted"));
+}
+
+// ---- Held streams
+
+TEST_F(UringPollerOnScriptedRing, AResetEndsAHeldStreamBehindWhatWasReceived) {
+  make();
+  Socket socket = stream();
+  ring().receive(receive_of(socket), "last");
+  ring().complete(receive_of(socket), -ECONNRESET, false);
+  EXPECT_THAT(turn(socket, Watch::held), ElementsAre("last", "Connection reset by peer"));
+}
+
+TEST_F(UringPollerOnScriptedRing, AResetThatEpollTellsOfComesBehindWhatTheRingReceived) {
+  make();
+  auto [fd, peer] = sys_.lend_connection();
+  Socket socket{.id = 7, .fd = fd};
+  EXPECT_TRUE(poller().watch(socket.polled(), Watch::read, false));
+  EXPECT_THAT(turn(socket, Watch::read), IsEmpty());
+  ring().receive(receive_of(socket), "kept");
+  EXPECT_THAT(turn(socket, Watch::held), IsEmpty());
+  EXPECT_TRUE(poller().watch(socket.polled(), Watch::held, false));
+  EXPECT_THAT(turn(socket, Watch::held), IsEmpty());
+  peer.reset();
+  epoll_is_ready();
+  EXPECT_THAT(turn(socket, Watch::held), ElementsAre("kept", "Connection reset by peer"));
+}
+
+TEST_F(UringPollerOnScriptedRing, AFileIsAlwaysReadySoNobodySleeps) {
+  make();
+  Socket socket{.id = 7, .fd = sys_.lend_file("all")};
+  const PolledSocket polled{.id = socket.id,
+                            .fd = socket.fd,
+                            .borrowed = true,
+                            .read_size = socket.read_size,
+                            .registration = socket.registration};
+  EXPECT_TRUE(poller().watch(polled, Watch::read, false));
+  poller().wait(1'000, note_sent());
+  EXPECT_EQ(ring().timeout_ms, 0);
 }
 
 // ---- Turns
@@ -325,8 +378,13 @@ TEST_F(UringPollerSends, TooLongOnesAreNotTaken) {
 TEST_F(UringPollerOnScriptedRing, WhoLeavesWaitsForTheEndOfItsRequest) {
   make();
   Socket socket = stream();
+  Socket other = stream(8);
+  ring().late = true;
+  // Another one's end is not what it waits for.
+  ring().receive(receive_of(other), "the other's", false);
   poller().leave(socket.polled(), note_sent());
   EXPECT_FALSE(ring().armed.contains(receive_of(socket)));
+  EXPECT_THAT(turn(other, Watch::read), ElementsAre("the other's"));
 }
 
 TEST_F(UringPollerOnScriptedRing, WhoLeavesWhenItsRequestHasEndedAlreadyDoesNotWaitForEver) {
