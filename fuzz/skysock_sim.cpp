@@ -39,12 +39,22 @@ example: skysock-sim random --seed 7 --out failed.sim || skysock-sim explain fai
 struct Options {
   std::string file;
   std::uint64_t seed = 1;
-  std::uint64_t count = 100'000;
+  std::uint64_t count = 0;  ///< 0: as many as the time allows, or kCount.
   double seconds = 0;
   std::string json;
   std::string out;
   bool matrix = false;
 };
+
+constexpr std::uint64_t kCount = 100'000;  // Without a word on count or time.
+
+/// Which programs that asks for.
+SimRange range_of(const Options& options) {
+  const std::uint64_t otherwise = options.seconds > 0 ? UINT64_MAX : kCount;
+  return {.seed = options.seed,
+          .count = options.count > 0 ? options.count : otherwise,
+          .limit_s = options.seconds};
+}
 
 int complain(const std::string& what) {
   fmt::print(stderr, "skysock-sim: {}\n", what);
@@ -112,12 +122,13 @@ double per_second(std::uint64_t programs, double seconds) {
   return seconds > 0 ? static_cast<double>(programs) / seconds : 0;
 }
 
-std::string progress_text(const Options& options, const SimTally& tally) {
+std::string progress_text(const SimRange& range, const SimTally& tally) {
   const double rate = per_second(tally.programs, tally.seconds);
-  double left = static_cast<double>(options.count - tally.programs) / std::max(rate, 1.0);
-  if (options.seconds > 0) left = std::min(left, options.seconds - tally.seconds);
-  return fmt::format("{} of {} programs, {:.0f}/s, {:.0f} s left", tally.programs, options.count,
-                     rate, std::max(left, 0.0));
+  double left = static_cast<double>(range.count - tally.programs) / std::max(rate, 1.0);
+  if (range.limit_s > 0) left = std::min(left, range.limit_s - tally.seconds);
+  const std::string all = range.count < UINT64_MAX ? fmt::format(" of {}", range.count) : "";
+  return fmt::format("{}{} programs, {:.0f}/s, {:.0f} s left", tally.programs, all, rate,
+                     std::max(left, 0.0));
 }
 
 nlohmann::ordered_json json_of(const Options& options, const SimTally& tally) {
@@ -157,11 +168,10 @@ bool write_file(const std::string& path, const std::string& text) {
 
 int random_command(const Options& options) {
   skysock::ProgressLine progress;
-  const SimTally tally =
-      run_random({.seed = options.seed, .count = options.count, .limit_s = options.seconds},
-                 [&](const SimTally& now) {
-                   if (progress.due()) progress.show(progress_text(options, now));
-                 });
+  const SimRange range = range_of(options);
+  const SimTally tally = run_random(range, [&](const SimTally& now) {
+    if (progress.due()) progress.show(progress_text(range, now));
+  });
   progress.clear();
   print_tally(options, tally);
   if (options.matrix) fmt::print("{}", tally.cells.text());
@@ -249,9 +259,8 @@ int main(int argc, char** argv) {
   random->add_option("--seed", options.seed, "of all of them")
       ->check(whole_number(0))
       ->capture_default_str();
-  random->add_option("--count", options.count, "how many")
-      ->check(whole_number(1))
-      ->capture_default_str();
+  random->add_option("--count", options.count, "how many (default: 100000; with --seconds, any)")
+      ->check(whole_number(1));
   random->add_option("--seconds", options.seconds, "stop after this long; 0: do not")
       ->check(limit_in_seconds());
   random->add_option("--json", options.json, "write the result to this file")->type_name("FILE");
