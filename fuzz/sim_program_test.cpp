@@ -181,6 +181,15 @@ TEST(Shrinker, WhatIsNotNeededIsLeftOut) {
   EXPECT_EQ(text_of(small), "world 0 0 3 0 0\nsend id=0 size=0\npeer_close peer=0\n");
 }
 
+TEST(Shrinker, NumbersHaveFewBitsOrAreSmall) {
+  const SimProgram program = parse_program("world 255 0 0 0 0\nsend id=9 size=250\n").value();
+  const SimProgram small = shrunk(program, [](const SimProgram& candidate) {
+    return (candidate.world[0] & 20U) == 20 && candidate.operations.size() == 1 &&
+           candidate.operations[0].arguments[1] >= 40;
+  });
+  EXPECT_EQ(text_of(small), "world 20 0 0 0 0\nsend id=0 size=62\n");
+}
+
 /// As a poll and what it carries out.
 TEST(Shrinker, TwoThatMakeSenseOnlyTogetherAreLeftOutTogether) {
   const SimProgram program =

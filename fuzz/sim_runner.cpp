@@ -324,21 +324,43 @@ class Shrinker {
     return false;
   }
 
+  /// The number that `find(program)` refers to becomes `value`, if that is another one.
+  template <typename Find>
+  bool keep_number(Find find, std::uint8_t value) {
+    if (find(program_) == value) return false;
+    SimProgram candidate = program_;
+    find(candidate) = value;
+    return keep_if_it_fails(std::move(candidate));
+  }
+
+  /// 0, else as few bits as will do: each of them chooses something.
+  bool simplify_world(std::size_t at) {
+    const auto find = [at](SimProgram& program) -> std::uint8_t& { return program.world[at]; };
+    bool any = keep_number(find, 0);
+    for (unsigned bit = 1; bit < 256; bit *= 2) {
+      any = keep_number(find, static_cast<std::uint8_t>(find(program_) & ~bit)) || any;
+    }
+    return any;
+  }
+
+  /// 0, else halved as often as will do.
+  bool simplify_argument(std::size_t at, std::size_t argument) {
+    const auto find = [=](SimProgram& program) -> std::uint8_t& {
+      return program.operations[at].arguments[argument];
+    };
+    if (keep_number(find, 0)) return true;
+    bool any = false;
+    while (keep_number(find, find(program_) / 2)) any = true;
+    return any;
+  }
+
   bool simplify_arguments() {
     bool any = false;
-    for (std::size_t at = 0; at < program_.world.size(); ++at) {
-      if (program_.world[at] == 0) continue;
-      SimProgram candidate = program_;
-      candidate.world[at] = 0;
-      any = keep_if_it_fails(std::move(candidate)) || any;
-    }
+    for (std::size_t at = 0; at < program_.world.size(); ++at) any = simplify_world(at) || any;
     for (std::size_t at = 0; at < program_.operations.size(); ++at) {
       for (std::size_t argument = 0; argument < program_.operations[at].arguments.size();
            ++argument) {
-        if (program_.operations[at].arguments[argument] == 0) continue;
-        SimProgram candidate = program_;
-        candidate.operations[at].arguments[argument] = 0;
-        any = keep_if_it_fails(std::move(candidate)) || any;
+        any = simplify_argument(at, argument) || any;
       }
     }
     return any;
