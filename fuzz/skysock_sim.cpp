@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -226,8 +227,14 @@ CLI::Validator limit_in_seconds() {
       "SECONDS");
 }
 
+/// Leaves what is there as it is: nothing, too.
 bool can_write(const std::string& path) {
-  return path.empty() || std::ofstream(path, std::ios::app).good();
+  if (path.empty()) return true;
+  std::error_code ignored;
+  const bool existed = std::filesystem::exists(path, ignored);
+  const bool can = std::ofstream(path, std::ios::app).good();
+  if (can && !existed) std::filesystem::remove(path, ignored);
+  return can;
 }
 
 }  // namespace

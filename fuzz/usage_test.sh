@@ -31,5 +31,9 @@ expect 2 "'nan' is not a number of seconds" random --seconds nan
 expect 2 "cannot write '$directory/none/file'" random --count 1 --json "$directory/none/file"
 expect 2 "cannot write '/dev/full'" random --count 1 --json /dev/full
 expect 5 'seed 1: 0 programs' random --seconds 0.000000001
-expect 0 'seed 3: 5 programs' random --seed 3 --count 5 --json "$directory/json"
+expect 0 'seed 3: 5 programs' random --seed 3 --count 5 --json "$directory/json" --out "$directory/failed"
 grep -q '"passed": true' "$directory/json"
+if [ -e "$directory/failed" ]; then
+  echo 'skysock-sim: nothing failed, and there is a file of what failed' >&2
+  exit 1
+fi
