@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job: build, benchmarks, fuzzers, stress, comparison, one report. It is the user's nightly command and, with a
-# small budget, a test of itself.
+# The main job: build, benchmarks, fuzzers, random programs, stress, comparison, one report. It is the user's nightly
+# command and, with a small budget, a test of itself.
 # shellcheck disable=SC2317 # part() calls the functions.
 set -euo pipefail
 
@@ -20,7 +20,8 @@ Sets the machine up, builds, measures, and ends with a summary and the path of t
 
 exit codes
   0  every part ran and found nothing wrong
-  1  something was found: a crash by a fuzzer, a mismatch by the stress run, a confirmed regression (--against)
+  1  something was found: a crash by a fuzzer, a random program that fails, a mismatch by the stress run, a confirmed
+     regression (--against)
   2  usage
   5  a part could not run, or measured nothing (outranks 1)
 TEXT
@@ -70,7 +71,7 @@ part() {
 
 build() {
   cmake --preset bench >/dev/null && cmake --preset fuzz >/dev/null &&
-    cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-stress &&
+    cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-sim skysock-stress &&
     cmake --build --preset fuzz --target skysock-fuzz
 }
 
@@ -107,6 +108,8 @@ part benchmarks "$bin/skysock-bench" --benchmark_min_time="$((ms / 1000)).$(prin
   --benchmark_out="$out/benchmark.json" --benchmark_out_format=json
 part fuzzers build/fuzz/bin/skysock-fuzz run --jobs 2 --seconds $((seconds * 12 / 100)) --seed "$seed" \
   --artifacts "$out/artifacts" --json "$out/fuzz.json"
+part simulation "$bin/skysock-sim" random --seconds $((seconds * 5 / 100)) --seed "$seed" --json "$out/sim.json" \
+  --out "$out/failed.sim"
 part stress "$bin/skysock-stress" --clients 4 --connections 32 --duration $((seconds * 15 / 100)) --seed "$seed" \
   --json "$out/stress.json"
 part compare compare

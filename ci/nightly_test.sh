@@ -21,6 +21,7 @@ check benchmark.json '[.benchmarks[] | select(.name | test("^BM_ForwardMessage/"
                       | length == 10 and all(. > 100)'
 check benchmark.json '[.benchmarks[] | select(.error_occurred)] | length == 0'
 check fuzz.json 'length == 3 and all(.[]; .result == "ok" and .executions > 1000)'
+check sim.json '.passed and .programs > 1000'
 check stress.json '.verdict == "pass" and .bytes_verified > 1000000 and .bytes_verified == .bytes_sent'
 [ -s "$out/night/compare.json" ] || fail "no comparison was written"
 

@@ -40,7 +40,7 @@ cmake --preset dev >/dev/null
 cmake --build --preset dev
 step "bench, fuzz: build what the smoke run uses"
 cmake --preset bench >/dev/null
-cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-stress seam_calls
+cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-sim skysock-stress seam_calls
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target skysock-fuzz
 step "dev: test"
