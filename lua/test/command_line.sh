@@ -46,6 +46,16 @@ skynet.start(function()
   skynet.exit()
 end)
 LUA
+script sleeper.lua <<'LUA'
+require "skynet".start(function() end)
+LUA
+script beside.lua <<'LUA'
+local skynet = require "skynet"
+skynet.start(function()
+  skynet.newservice "sleeper"
+  error "planted beside another service"
+end)
+LUA
 script neighbour.lua <<'LUA'
 print(require "library")
 LUA
@@ -102,6 +112,7 @@ expect 1 "planted at load" "$directory/load.lua"
 expect 1 "culprit" "$directory/load.lua"
 expect 1 "stack traceback" "$directory/load.lua"
 expect 1 "skysock: error: " "$directory/start.lua"
+expect 1 "planted beside another service" "$directory/beside.lua"
 expect 0 "still here" "$directory/late.lua"
 expect 0 "planted in a fork" "$directory/late.lua"
 

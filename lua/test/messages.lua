@@ -198,6 +198,11 @@ function cases.rawcall_and_rawsend_take_and_give_packed_bytes()
   end
   skynet.rawsend(self, "lua", skynet.pack("note", "sent raw"))
   equal(seen.await(), "sent raw")
+  local first = core.send(self, skynet.PTYPE_LUA, nil, skynet.pack "silent") -- A session of its own.
+  assert(first > 0 and core.send(self, skynet.PTYPE_LUA, nil, skynet.pack "silent") > first)
+  let_run()
+  harness.expect_log "forgot response session"
+  harness.expect_log "forgot response session"
   expect_error("call to invalid address", skynet.rawcall, NOBODY, "lua", skynet.pack "freed")
   expect_error("size expected", skynet.rawsend, self, "lua", 12)
 end

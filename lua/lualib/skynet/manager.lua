@@ -7,7 +7,11 @@ local messages = require "skynet.messages"
 local services = require "skynet.services"
 
 local function handle_of(service)
-  return type(service) == "number" and service or core.query(service)
+  if type(service) == "number" then
+    return service
+  end
+  local digits = service:match "^:(%x+)$"
+  return digits and tonumber(digits, 16) or core.query(service)
 end
 
 --- Launches a service and does not wait for it.
