@@ -1,6 +1,6 @@
 --- Services: `require "skynet"` is what a script needs to be one. The functions are in the modules
 -- `skynet.scheduler` (coroutines), `skynet.messages`, `skynet.services`, `skynet.request` and
--- `skynet.require`; `skynet.manager` adds those that change other services.
+-- `skynet.require`; `skynet.manager` adds what services that forward or watch need.
 -- @module skynet
 
 local core = require "skynet.core"
@@ -35,7 +35,8 @@ for _, name in ipairs {
 end
 
 for _, name in ipairs {
-  "getenv", "localname", "newservice", "queryservice", "setenv", "uniqueservice",
+  "abort", "getenv", "kill", "launch", "localname", "name", "newservice", "queryservice", "register",
+  "setenv", "uniqueservice",
 } do
   skynet[name] = services[name]
 end

@@ -457,6 +457,24 @@ function cases.time_is_that_of_the_clock()
   assert(skynet.genid() ~= skynet.genid())
 end
 
+function cases.session_of_a_caller_is_not_given_away()
+  local before = core.genid()
+  local call = harness.spawn(skynet.call, self, "lua", "block", "asked")
+  let_run()
+  core.genid(before - 1) -- Gives `before`; the next ones would be the call's.
+  for _ = 1, 5 do
+    skynet.sleep(0)
+  end
+  equal(skynet.call(self, "lua", "echo", "brief"), "brief")
+  equal(call.has_ended(), false)
+  core.genid(0x7ffffffd)
+  for i = 1, 5 do
+    equal(skynet.call(self, "lua", "echo", i), i)
+  end
+  skynet.wakeup "asked"
+  equal(call.join(), "awake")
+end
+
 function cases.forwarded_types_keep_their_memory_until_it_is_sent_on()
   local other = runner()
   skynet.call(other, "lua", "run", [[

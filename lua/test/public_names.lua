@@ -7,7 +7,7 @@ local MODULES = {
     "skynet",
     [[start register_protocol dispatch send rawsend call rawcall ret retpack init require term killthread
     response ignoreret redirect fork wait wakeup sleep yield timeout now time starttime self address
-    localname newservice uniqueservice queryservice exit getenv setenv error pack unpack packstring
+    localname name register newservice uniqueservice queryservice launch kill exit abort getenv setenv error pack unpack packstring
     tostring trash genid request stat mqlen]],
   },
   { "skynet.manager", "name register launch kill abort forward_type filter monitor", alias = "skynet" },

@@ -75,6 +75,62 @@ function services.tell_launcher(...)
   end
 end
 
+local function handle_of(service)
+  if type(service) == "number" then
+    return service
+  end
+  local digits = service:match "^:(%x+)$"
+  return digits and tonumber(digits, 16) or core.query(service)
+end
+
+--- Launches a service and does not wait for it.
+-- @tparam string kind "snlua": there are only services in Lua
+-- @param ... its name and arguments, which may be several words each
+-- @treturn integer|nil handle; nil for another kind
+function services.launch(kind, ...)
+  local words = table.pack(...)
+  for i = 1, words.n do
+    words[i] = tostring(words[i])
+  end
+  if kind ~= "snlua" then
+    core.error("cannot launch " .. kind .. " " .. table.concat(words, " ") .. ": not in Lua")
+    return nil
+  end
+  return (core.launch(table.concat(words, " ")))
+end
+
+--- Ends a service after the message it is handling; who waits for its answers gets errors.
+-- @tparam integer|string service handle or name; one that is gone is ignored
+function services.kill(service)
+  local handle = handle_of(service)
+  if handle then
+    services.tell_launcher("REMOVE", handle, true)
+    core.kill(handle)
+  end
+end
+
+--- Ends the node, as SIGTERM does.
+function services.abort()
+  core.abort()
+end
+
+--- Gives this service a name.
+-- @tparam string name local names begin with "."
+-- @treturn boolean false when another service has that name
+function services.register(name)
+  return services.name(name, core.self())
+end
+
+--- Gives a service a name until it ends; it may have several.
+-- @tparam string name local names begin with "."
+-- @tparam integer|string service
+-- @treturn boolean false when another service has that name, or nobody lives there
+function services.name(name, service)
+  assert(name ~= "" and name:sub(1, 1) ~= ":", "a name that is no address expected")
+  local handle = handle_of(service)
+  return handle ~= nil and core.name(name, handle)
+end
+
 --- @tparam string name of a service, like ".launcher"
 -- @treturn integer|nil its handle
 function services.localname(name)
