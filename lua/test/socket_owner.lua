@@ -2,6 +2,7 @@
 
 local skynet = require "skynet.manager"
 local socket = require "skynet.socket"
+local driver = require "skynet.socketdriver"
 
 local commands = {}
 
@@ -26,6 +27,11 @@ end
 
 function commands.take(id)
   assert(socket.start(id))
+end
+
+--- Without an entry, which would close the socket by itself when the VM ends.
+function commands.take_by_driver(id)
+  assert(driver.start(id))
 end
 
 function commands.exit()

@@ -70,14 +70,16 @@ function cases.owner_that_exits_behind_its_abandon_loses_no_byte()
 end
 
 function cases.LV19_sockets_of_a_service_that_exits_or_is_killed_are_closed()
-  local handles = owners(2)
-  for i, ending in ipairs { "exit", "kill_itself" } do
-    local client, id = unstarted()
-    skynet.call(handles[i], "lua", "take", id)
-    skynet.send(handles[i], "lua", ending)
-    equal(socket.read(client), false)
-    socket.close(client)
-    harness.await_state(id, "free")
+  for _, ending in ipairs { "exit", "kill_itself" } do
+    for _, taking in ipairs { "take", "take_by_driver" } do
+      local owner = skynet.newservice "socket_owner"
+      local client, id = unstarted()
+      skynet.call(owner, "lua", taking, id)
+      skynet.send(owner, "lua", ending)
+      equal(socket.read(client), false)
+      socket.close(client)
+      harness.await_state(id, "free")
+    end
   end
 end
 
