@@ -221,13 +221,14 @@ function cases.channel_auth_goes_first_after_every_connect()
   end)
   local channel = channel_to(port, {
     auth = function(channel)
-      skynet.sleep(1)
+      skynet.sleep(3)
       equal(channel:request("auth\n", read_line), "auth")
     end,
   })
   local callers = {}
-  for i = 1, 3 do
+  for i = 1, 3 do -- The later ones find a connection whose auth has not ended.
     callers[i] = harness.spawn(channel.request, channel, "call\n", read_line)
+    skynet.sleep(1)
   end
   for _, caller in ipairs(callers) do
     equal(caller.join(), "call")
@@ -289,6 +290,7 @@ end
 function cases.channel_close_wakes_all_callers_and_connect_opens_it_again()
   for _, more in ipairs { {}, { response = read_session } } do
     local silent = true
+    local waiting = skynet.stat "task"
     local channel = channel_to(line_server(function(id, line)
       if not silent then
         socket.write(id, more.response and line .. " ok x\n" or "x\n")
@@ -304,6 +306,9 @@ function cases.channel_close_wakes_all_callers_and_connect_opens_it_again()
     for _, caller in ipairs(callers) do
       caller.join()
     end
+    harness.eventually(function()
+      return skynet.stat "task" == waiting -- No reader is left behind.
+    end)
     expect_socket_error(channel.request, channel, "9\n", more.response and 9 or read_line)
     silent = false
     channel:connect(true)
