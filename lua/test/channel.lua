@@ -324,8 +324,12 @@ function cases.channel_changehost_moves_the_next_request()
   end
   local channel = channel_to(server "first")
   equal(channel:request("who\n", read_line), "first")
+  local waiting = skynet.stat "task"
   channel:changehost("127.0.0.1", server "second")
   equal(channel:request("who\n", read_line), "second")
+  harness.eventually(function()
+    return skynet.stat "task" == waiting -- The idle reader of the first connection has ended.
+  end)
 end
 
 function cases.channel_request_without_response_returns_at_once()
