@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "core/base/check.hpp"
+#include "core/sim/no_real_world.hpp"
 #include "fuzz/input_reader.hpp"
 #include "fuzz/sim_form.hpp"
 #include "fuzz/stream_world.hpp"
@@ -183,6 +184,7 @@ SimTally tally_of(Shared& shared, Clock::time_point begin) {
 std::uint64_t run_here(const SimProgram& program) {
   const std::vector<std::uint8_t> bytes = bytes_of(program);
   InputReader input(bytes);
+  const NoRealWorld none;
   return StreamWorld(input).run();
 }
 
