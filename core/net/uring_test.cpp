@@ -12,6 +12,7 @@
 
 #include "core/net/test_kernels.hpp"
 #include "core/net/test_world.hpp"
+#include "core/sys/linux_uring.hpp"
 
 namespace skysock {
 namespace {
@@ -33,6 +34,23 @@ TEST(PollerFallback, WhoGetsWhatWasAskedForIsToldNothing) {
     World<SimKernel> world(parse_tuning(tuning).value());
     EXPECT_EQ(fallback_text(world.server->poller()), "");
   }
+}
+
+/// Those of very many connections at once.
+TEST(LinuxUringTest, CompletionsBeyondTheRoomForThemAreNotLost) {
+  constexpr std::uint64_t kMany = 6'000;  // There is room for 4,096.
+  Result<LinuxUring> ring = LinuxUring::create(1);
+  if (!ring) GTEST_SKIP() << ring.error().message();
+  ASSERT_TRUE(ring->enable());
+  LinuxSys sys;
+  const int ready = sys.make_event().value();
+  sys.signal_event(ready);
+  for (std::uint64_t user = 0; user < kMany; ++user) ASSERT_TRUE(ring->poll(ready, user));
+  ASSERT_TRUE(ring->enter(0));
+  std::uint64_t next = 0;
+  ring->take([&](const UringCompletion& one) { EXPECT_EQ(one.user, next++); });
+  EXPECT_EQ(next, kMany);
+  sys.close(ready);
 }
 
 class Uring : public testing::Test {
