@@ -52,17 +52,19 @@ std::size_t SimCells::faults_reached() const {
   return count;
 }
 
-std::string SimCells::text() const {
+std::string SimCells::text(bool missing) const {
   std::string text;
+  const auto add = [&](std::string_view row, std::string_view column, std::uint64_t times) {
+    if (!missing || times == 0) text += fmt::format("{:<22} {:<18} {}\n", row, column, times);
+  };
   for_each_possible([&](std::size_t state, std::size_t input) {
-    text += fmt::format("{:<22} {:<18} {}\n", to_text(State{static_cast<std::uint8_t>(state)}),
-                        to_text(Input{static_cast<std::uint8_t>(input)}), steps[state][input]);
+    add(to_text(State{static_cast<std::uint8_t>(state)}),
+        to_text(Input{static_cast<std::uint8_t>(input)}), steps[state][input]);
   });
   for (std::size_t call = 0; call < kFaultCalls.size(); ++call) {
     for (std::size_t error = 0; error < kFaultErrors.size(); ++error) {
-      text +=
-          fmt::format("{:<22} {:<18} {}\n", kCallNames[static_cast<std::size_t>(kFaultCalls[call])],
-                      strerrorname_np(kFaultErrors[error]), faults[call][error]);
+      add(kCallNames[static_cast<std::size_t>(kFaultCalls[call])],
+          strerrorname_np(kFaultErrors[error]), faults[call][error]);
     }
   }
   return text;

@@ -31,8 +31,9 @@ struct SimCells {
   static constexpr std::size_t faults_possible() {
     return kFaultCalls.size() * kFaultErrors.size();
   }
-  /// A line per possible cell: state and input, or call and errno, and how often.
-  [[nodiscard]] std::string text() const;
+  /// A line per possible cell: state and input, or call and errno, and how often. `missing`: only
+  /// of those that were not reached.
+  [[nodiscard]] std::string text(bool missing = false) const;
 };
 
 /// From now on every step of every world counts there; nullptr: nowhere.

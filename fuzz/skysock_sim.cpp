@@ -33,8 +33,9 @@ at that moment, as id=0 the first socket that the server made; a size=N is N + 1
   listen service=0
   poll
 
-exit codes: 0 every program passed; 1 one did not: it is printed; 2 usage, or a file that cannot be
-            read or written, or is no program; 5 the time was over before the first program
+exit codes: 0 every program passed; 1 one did not: it is printed (random --all-cells: or a cell was
+            not reached); 2 usage, or a file that cannot be read or written, or is no program; 5 the
+            time was over before the first program
 example: skysock-sim random --seed 7 --out failed.sim || skysock-sim explain failed.sim)";
 
 struct Options {
@@ -45,6 +46,7 @@ struct Options {
   std::string json;
   std::string out;
   bool matrix = false;
+  bool all_cells = false;
 };
 
 constexpr std::uint64_t kCount = 100'000;  // Without a word on count or time.
@@ -194,7 +196,11 @@ int random_command(const Options& options) {
     fmt::print("every program passed, but not the end of their process: {}\n", tally.failed_at_end);
     json["failure"] = tally.failed_at_end;
   }
-  int code = !tally.passed() ? kDifference : tally.programs == 0 ? kNothingRun : kPassed;
+  const std::string missing = options.all_cells ? tally.cells.text(true) : "";
+  if (!missing.empty()) fmt::print("not reached:\n{}", missing);
+  int code = !tally.passed() || !missing.empty() ? kDifference
+             : tally.programs == 0               ? kNothingRun
+                                                 : kPassed;
   const auto write = [&](const std::string& path, const std::string& what) {
     if (write_file(path, what)) return;
     complain(fmt::format("cannot write '{}'", path));
@@ -275,6 +281,7 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   random->add_flag("--matrix", options.matrix,
                    "print how often each cell of the table was reached");
+  random->add_flag("--all-cells", options.all_cells, "fail, and name them, when some were not");
   if (const auto wrong = skysock::unknown_command(app, argc, argv); !wrong.empty()) {
     return complain(wrong + "\nRun with --help for more information.");
   }

@@ -30,6 +30,7 @@ expect 2 "'18446744073709551616' is not an integer" random --seed 18446744073709
 expect 2 "'nan' is not a number of seconds" random --seconds nan
 expect 2 "cannot write '$directory/none/file'" random --count 1 --json "$directory/none/file"
 expect 2 "cannot write '/dev/full'" random --count 1 --json /dev/full
+expect 1 'listening_held         hung_up            0' random --count 1 --all-cells
 expect 5 'seed 1: 0 programs' random --seconds 0.000000001
 expect 0 'seed 3: 5 programs' random --seed 3 --count 5 --json "$directory/json" --out "$directory/failed"
 grep -q '"passed": true' "$directory/json"
