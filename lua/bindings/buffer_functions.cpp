@@ -12,6 +12,7 @@
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/outgoing.hpp"
 #include "lua/bindings/receive_buffer.hpp"
+#include "lua/bindings/stream.hpp"
 #include "lua/bindings/unpack.hpp"
 #include "lua/bindings/userdata.hpp"
 
@@ -19,22 +20,6 @@ namespace skysock::lua {
 namespace {
 
 constexpr const char* kBufferType = "skysock.buffer";
-
-// Pushes the first `count` bytes as a string. Nothing is consumed: if Lua runs out of memory here,
-// the buffer is as before.
-void push_head(lua_State* L, const ReceiveBuffer* buffer, std::size_t count) {
-  if (count == 0) {
-    lua_pushliteral(L, "");
-    return;
-  }
-  if (const char* bytes = buffer->contiguous(count)) {
-    lua_pushlstring(L, bytes, count);
-    return;
-  }
-  luaL_Buffer joined;
-  buffer->copy_to(luaL_buffinitsize(L, &joined, count), count);
-  luaL_pushresultsize(&joined, count);
-}
 
 // buffer() -> an empty buffer.
 int buffer_new(lua_State* L) {
@@ -73,7 +58,7 @@ int buffer_pop(lua_State* L) {
   if (count == 0 || count > buffer->size()) {
     lua_pushnil(L);
   } else {
-    push_head(L, buffer, count);
+    push_head(L, *buffer, count);
     buffer->drop(count);
   }
   lua_pushinteger(L, static_cast<lua_Integer>(buffer->size()));
@@ -102,7 +87,7 @@ int payload_text(lua_State* L) {
 // readall(buffer, pool) -> all bytes, "" when there are none.
 int buffer_readall(lua_State* L) {
   ReceiveBuffer* buffer = check_buffer(L, 1);
-  push_head(L, buffer, buffer->size());
+  push_head(L, *buffer, buffer->size());
   buffer->drop(buffer->size());
   return 1;
 }
@@ -137,7 +122,7 @@ int buffer_readline(lua_State* L) {
   } else if (too_long) {
     lua_pushboolean(L, 0);
   } else if (line) {
-    push_head(L, buffer, *line);
+    push_head(L, *buffer, *line);
     buffer->drop(*line + separator_size);
   } else {
     lua_pushnil(L);
@@ -173,10 +158,13 @@ int bytes_header(lua_State* L) {
 }  // namespace
 
 ReceiveBuffer* check_buffer(lua_State* L, int index) {
+  if (Stream* stream = test_stream(L, index)) return &stream->bytes;
   return static_cast<ReceiveBuffer*>(luaL_checkudata(L, index, kBufferType));
 }
 
-bool is_buffer(lua_State* L, int index) { return luaL_testudata(L, index, kBufferType) != nullptr; }
+bool is_buffer(lua_State* L, int index) {
+  return luaL_testudata(L, index, kBufferType) != nullptr || test_stream(L, index) != nullptr;
+}
 
 void add_buffer_functions(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {

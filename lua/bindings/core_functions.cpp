@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/service/stats_text.hpp"
+#include "lua/bindings/coroutines.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/seri.hpp"
 #include "lua/bindings/service.hpp"
@@ -126,17 +127,51 @@ int core_counts(lua_State* L) {
   return 1;
 }
 
+// queued(): something was woken or forked, which the scheduler is to run.
+int core_queued(lua_State* L) {
+  Service::of(L).queued();
+  return 0;
+}
+
+// see_sockets(): from now on the dispatch function sees everything that happens to sockets.
+int core_see_sockets(lua_State* L) {
+  Service::of(L).see_sockets();
+  return 0;
+}
+
+// track_ends(): from now on the dispatch function sees every end of a connection.
+int core_track_ends(lua_State* L) {
+  Service::of(L).track_ends();
+  return 0;
+}
+
+// nest_coroutines(): from now on the running coroutine may be one inside of the scheduler's.
+int core_nest_coroutines(lua_State* L) {
+  Service::of(L).nest_coroutines();
+  return 0;
+}
+
 }  // namespace
 
 int open_core(lua_State* L) {
-  static constexpr luaL_Reg kFunctions[] = {
-      {"self", core_self},           {"now", core_now},
-      {"genid", core_genid},         {"timeout", core_timeout},
-      {"error", core_error},         {"fail", core_fail},
-      {"exit", core_exit},           {"callback", core_callback},
-      {"counts", core_counts},       {"stat", core_stat},
-      {"starttime", core_starttime}, {nullptr, nullptr}};
+  static constexpr luaL_Reg kFunctions[] = {{"self", core_self},
+                                            {"now", core_now},
+                                            {"genid", core_genid},
+                                            {"timeout", core_timeout},
+                                            {"error", core_error},
+                                            {"fail", core_fail},
+                                            {"exit", core_exit},
+                                            {"callback", core_callback},
+                                            {"counts", core_counts},
+                                            {"stat", core_stat},
+                                            {"starttime", core_starttime},
+                                            {"queued", core_queued},
+                                            {"see_sockets", core_see_sockets},
+                                            {"track_ends", core_track_ends},
+                                            {"nest_coroutines", core_nest_coroutines},
+                                            {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
+  add_coroutine_functions(L);
   add_message_functions(L);
   add_node_functions(L);
   add_seri_functions(L);

@@ -26,6 +26,10 @@ void add_node_functions(lua_State* L);
 /// Each of these adds functions to the table on top of the stack; the first ones need no Service.
 /// buffer, push, pop, drop, readall, clear, size, readline, text, str2p, header.
 void add_buffer_functions(lua_State* L);
+/// entries, stream, waiting, waiter, surplus: the entries of skynet.socket. Once per VM.
+void add_stream_functions(lua_State* L);
+/// read_call, readline_call, start_call, close_call, which make those functions.
+void add_stream_calls(lua_State* L);
 /// connect, listen, bind, start, pause, hand_over, give_back, close, shutdown, unpack.
 void add_socket_functions(lua_State* L);
 /// check_option, set_option, nodelay.

@@ -81,10 +81,15 @@ std::optional<std::size_t> ReceiveBuffer::find(std::string_view separator) noexc
     separator_ = separator;
     rewind_scan();
   }
+  return find_again();
+}
+
+std::optional<std::size_t> ReceiveBuffer::find_again() noexcept {
+  SKYSOCK_CHECK(!separator_.empty());
   for (;;) {
-    skip_to_first_byte(separator.front());
+    skip_to_first_byte(separator_.front());
     if (scan_.block == blocks_.size()) return std::nullopt;
-    switch (match_at_scan(separator)) {
+    switch (match_at_scan(separator_)) {
       case Match::yes:
         return scan_.before;
       case Match::needs_more:

@@ -44,6 +44,10 @@ class ReceiveBuffer {
   /// length in the worst case). Requires: separator is not empty.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view separator) noexcept;
 
+  /// The same once more, for the separator of the last find(). Requires: there was one.
+  [[nodiscard]] std::optional<std::size_t> find_again() noexcept;
+  [[nodiscard]] std::string_view separator() const noexcept { return separator_; }
+
   /// Bytes at the front where the separator of the last find() certainly does not begin: a line
   /// that is still incomplete is at least this long.
   [[nodiscard]] std::size_t scanned() const noexcept { return scan_.before; }

@@ -13,8 +13,10 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "lua/bindings/coroutines.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/netpack.hpp"
+#include "lua/bindings/stream_events.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -123,6 +125,12 @@ void Service::run_script() {
 }
 
 void Service::dispatch() {
+  if (auto* message = std::get_if<SocketMessage>(&current_->payload);
+      message != nullptr && !sees_sockets_ && handle_stream_event(lua_, *message)) {
+    if (std::exchange(queued_, false)) run_queues(lua_);
+    return;
+  }
+  queued_ = false;  // What is queued runs before the function returns.
   if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) != LUA_TFUNCTION) return;
   lua_pushinteger(lua_, static_cast<lua_Integer>(current_->type));
   push_bytes();

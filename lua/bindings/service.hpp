@@ -46,6 +46,21 @@ class Service {
   /// Lets next_session() go on after `session`. For tests of the wrap.
   void continue_sessions_after(Session session) { session_ = session; }
 
+  /// Something was woken or forked: it runs after what runs now.
+  void queued() { queued_ = true; }
+
+  /// Lua is to see everything that happens to sockets from now on.
+  void see_sockets() { sees_sockets_ = true; }
+
+  /// Lua is to see every end of a connection from now on.
+  void track_ends() { tracks_ends_ = true; }
+  [[nodiscard]] bool tracks_ends() const { return tracks_ends_; }
+
+  /// Whether the running coroutine is one of the scheduler's, which our calls may suspend: false
+  /// from nest_coroutines() on, since then it may be one inside of those.
+  [[nodiscard]] bool waits_here() const { return waits_here_; }
+  void nest_coroutines() { waits_here_ = false; }
+
   /// Ends the service after the message it is handling.
   void retire() noexcept;
 
@@ -71,6 +86,10 @@ class Service {
   bool bytes_are_luas_ = false;
   bool started_ = false;
   bool retired_ = false;
+  bool queued_ = false;
+  bool sees_sockets_ = false;
+  bool tracks_ends_ = false;
+  bool waits_here_ = true;
 };
 
 }  // namespace skysock::lua

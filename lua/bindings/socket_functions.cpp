@@ -147,6 +147,8 @@ void add_socket_functions(lua_State* L) {
 int open_socket_driver(lua_State* L) {
   lua_newtable(L);
   add_buffer_functions(L);
+  add_stream_functions(L);
+  add_stream_calls(L);
   add_socket_functions(L);
   add_option_functions(L);
   add_send_functions(L);

@@ -2,6 +2,7 @@
 -- suspends the whole coroutine of the service around it, then goes on where it was.
 -- @module skynet.coroutine
 
+local core = require "skynet.core"
 local scheduler = require "skynet.scheduler"
 
 local native = coroutine
@@ -10,6 +11,8 @@ local native_resume, native_yield, native_status = native.resume, native.yield, 
 local M = {}
 
 local thread_of = setmetatable({}, { __mode = "k" }) -- coroutine -> the service's that resumed it.
+scheduler.thread_of = thread_of
+core.nest_coroutines()
 local blocked = setmetatable({}, { __mode = "k" }) -- coroutine that waits -> true.
 
 M.isyieldable = native.isyieldable

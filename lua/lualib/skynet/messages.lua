@@ -66,6 +66,9 @@ end
 function messages.dispatch(name, f)
   local protocol = protocol_of(name)
   local before = protocol.dispatch
+  if f and protocol.id == messages.PTYPE_SOCKET then
+    core.see_sockets() -- Else most of it never comes here.
+  end
   protocol.dispatch = f or before
   return before
 end

@@ -12,7 +12,12 @@ local running, resume, yield = coroutine.running, coroutine.resume, coroutine.yi
 local table_pack, table_unpack = table.pack, table.unpack
 local math_type = math.type
 
-local scheduler = {}
+local scheduler = {
+  thread_of = {}, -- Coroutine of skynet.coroutine -> the one of ours that it runs inside of.
+  -- Calls visit(co) for the coroutines that wait in calls of C, until one call returns true: that
+  -- one is taken out of its call and returned.
+  elsewhere = function() end,
+}
 
 local POOL_MAX = 1024 -- Idle coroutines kept, so that a burst does not hold memory for ever.
 
@@ -22,7 +27,6 @@ local sessions = {} -- session -> coroutine | function that gets the answer | "B
 local starts = {} -- coroutine of a timeout() -> its function.
 local ready, ready_first, ready_last = {}, 1, 0 -- Woken coroutines; false: killed meanwhile.
 local forks, forks_first, forks_last = {}, 1, 0 -- Packed {coroutine, function, arguments...}.
-local current -- The coroutine of ours that runs; inside of it may run one of skynet.coroutine.
 local stopped = false -- stop() was called: nothing runs any more.
 
 local serve
@@ -60,7 +64,7 @@ scheduler.on_drop = function() end
 
 --- Deals with a coroutine that has just given control back.
 local function settle(co, ok, command)
-  if ok and (command == "SLEEP" or command == "EXIT") then
+  if ok and (command == nil or command == "SLEEP" or command == "EXIT") then
     return
   end
   if not ok then
@@ -75,7 +79,6 @@ local function settle(co, ok, command)
 end
 
 local function run(co, ...)
-  current = co
   settle(co, resume(co, ...))
 end
 
@@ -110,12 +113,16 @@ end
 local function make_ready(co)
   ready_last = ready_last + 1
   ready[ready_last] = co
+  core.queued()
 end
+
+--- Runs a suspended coroutine after the running one yields. Requires: nobody else will.
+scheduler.ready = make_ready
 
 --- The coroutine of ours that runs; nil outside of one.
 function scheduler.current()
-  local _, is_main = running()
-  return not is_main and current or nil
+  local co, is_main = running()
+  return not is_main and (scheduler.thread_of[co] or co) or nil
 end
 
 --- The same, and the one of skynet.coroutine inside of it if there is one. Raises outside.
@@ -124,7 +131,7 @@ local function this_coroutine()
   if is_main then
     error("cannot wait here: call it in a coroutine, e.g. inside skynet.start", 3)
   end
-  return current, co
+  return scheduler.thread_of[co] or co, co
 end
 
 --- A session nobody waits for: after 2^31-1 sessions a long sleep may still hold its own.
@@ -196,6 +203,7 @@ function scheduler.fork(f, ...)
   local co = co_create()
   forks_last = forks_last + 1
   forks[forks_last] = table_pack(co, f, ...)
+  core.queued()
   return co
 end
 
@@ -302,7 +310,7 @@ local function take(wanted)
       return found or co
     end
   end
-  return found
+  return found or scheduler.elsewhere(matches)
 end
 
 --- Ends a coroutine that waits or has not begun: its to-be-closed variables are closed, and who
@@ -329,6 +337,9 @@ function scheduler.tasks()
   for _, co in pairs(sleeping) do
     count = count + (type(co) == "thread" and 1 or 0) -- The others have sessions.
   end
+  scheduler.elsewhere(function()
+    count = count + 1
+  end)
   return count
 end
 
@@ -345,6 +356,9 @@ function scheduler.stop()
   for i = ready_first, ready_last do
     waiting[ready[i]] = type(ready[i]) == "thread"
   end
+  scheduler.elsewhere(function(co)
+    waiting[co] = true
+  end)
   for co, is_thread in pairs(waiting) do
     if is_thread then
       coroutine.close(co)
@@ -358,5 +372,7 @@ function scheduler.quit()
     yield "QUIT"
   end
 end
+
+core.coroutines(pool, co_create, settle, scheduler.run_queues)
 
 return scheduler

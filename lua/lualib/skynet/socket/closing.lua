@@ -2,6 +2,7 @@
 -- @module skynet.socket.closing
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local scheduler = require "skynet.scheduler"
 local sockets = require "skynet.socket.entries"
@@ -15,7 +16,7 @@ local closing = {}
 
 --- Suspends until the server said CLOSE; a coroutine that waits for data goes first.
 local function await_close(s)
-  if s.suspended then
+  if s.suspended or s.waiting then
     s.closer = {}
     skynet.wait(s.closer)
     s.closer = nil
@@ -25,10 +26,7 @@ local function await_close(s)
   end
 end
 
---- Closes after sending what is queued. Suspends until that is done. A coroutine that waits on the
--- socket is woken first and may still read what is buffered. An unknown id is ignored.
--- @raises if another coroutine is closing it
-function closing.close(id)
+local function close(id)
   local s = entries[id]
   if s == nil then
     return
@@ -49,6 +47,11 @@ function closing.close(id)
     entries[id] = nil
   end
 end
+
+--- Closes after sending what is queued. Suspends until that is done. A coroutine that waits on the
+-- socket is woken first and may still read what is buffered. An unknown id is ignored.
+-- @raises if another coroutine is closing it
+closing.close = driver.close_call(close, function() end)
 
 --- Closes an id that was never started here, such as one that a listener accepted.
 -- @raises if it was: then use close()
@@ -73,6 +76,8 @@ function closing.abandon(id)
   if s == nil or s.closing then
     return
   end
+  core.track_ends()
+  s.special = true
   entries[id] = nil
   onclose[id] = nil
   if s.buffer == nil then
@@ -103,6 +108,7 @@ end
 --- Sets `f(id)` to run once, in a coroutine, when the connection has ended for whatever reason;
 -- nil: nothing runs.
 function closing.onclose(id, f)
+  core.track_ends()
   onclose[id] = f
 end
 

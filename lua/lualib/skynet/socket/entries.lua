@@ -5,10 +5,11 @@
 -- @module skynet.socket.entries
 
 local skynet = require "skynet"
+local scheduler = require "skynet.scheduler"
 local driver = require "skynet.socketdriver"
 
 local sockets = {
-  entries = {}, -- id -> entry
+  entries = driver.entries(), -- id -> entry
   onclose = {}, -- id -> function; outlives the entry, because CLOSE may come after it.
   leaving = {}, -- id -> buffer of a stream that was abandoned and is not handed over yet.
   resumes = {}, -- id -> how many of our resumes the server has not answered; nil: none.
@@ -17,20 +18,15 @@ local sockets = {
 
 local entries, resumes = sockets.entries, sockets.resumes
 
-local function on_end(sockets_of, f)
-  setmetatable(sockets_of, {
-    __gc = function()
-      for id in pairs(sockets_of) do
-        f(id)
-      end
-    end,
-  })
-end
-
--- What is open when the VM ends is closed. What is on its way to another service, too: that one
--- would miss bytes and not know it.
-on_end(entries, driver.close)
-on_end(sockets.leaving, driver.shutdown)
+-- What is open when the VM ends is closed: the entries see to that. What is on its way to another
+-- service, too: that one would miss bytes and not know it.
+setmetatable(sockets.leaving, {
+  __gc = function(leaving)
+    for id in pairs(leaving) do
+      driver.shutdown(id)
+    end
+  end,
+})
 
 --- A new entry, whose socket is being opened. `callback` is that of a listener or a datagram
 -- socket; without one it is a stream. What an entry says, beside this:
@@ -40,30 +36,45 @@ on_end(sockets.leaving, driver.shutdown)
 -- `held`: true when the server was told to read nothing, "resuming" until it has answered the
 -- opposite. `reason`: why opening failed. `buffer_limit`, `on_warning`: set by limit(), warning().
 function sockets.new_entry(id, callback)
-  return {
-    id = id,
-    callback = callback,
-    buffer = callback == nil and driver.buffer() or nil,
-    connected = false,
-    opening = true,
-    suspended = false, -- A coroutine sleeps on the entry.
-    awaiting = false, -- A reader sleeps, or was woken and has not run yet.
-    closing = false,
-    held = false,
-  }
+  local s = driver.stream(id)
+  s.opening = true
+  if callback ~= nil then
+    s.callback = callback
+    s.has_stream = false
+  end
+  return s
 end
 
 function sockets.wake(s)
-  if s.suspended then
+  local co = driver.waiter(s)
+  if co then
+    scheduler.ready(co)
+  elseif s.suspended then
     s.suspended = false
     skynet.wakeup(s)
+  end
+end
+
+--- Who waited goes on: who waits to close does, too.
+function sockets.end_wait(s)
+  if s.closer then
+    skynet.wakeup(s.closer)
+  end
+end
+
+function scheduler.elsewhere(visit)
+  for _, s in pairs(entries) do
+    local co = driver.waiting(s)
+    if co and visit(co) then
+      return driver.waiter(s)
+    end
   end
 end
 
 --- Sleeps until wake(). Who waits for data of a held socket lets it read again: the answer, which
 -- comes behind what was read before, ends `held`, so that this cannot hold it once more.
 function sockets.suspend(s)
-  assert(not s.suspended)
+  assert(not s.suspended and not s.waiting)
   s.suspended = true
   if s.held == true and not s.closing then
     local id = s.id
@@ -72,9 +83,7 @@ function sockets.suspend(s)
     driver.start(id)
   end
   skynet.wait(s)
-  if s.closer then
-    skynet.wakeup(s.closer)
-  end
+  sockets.end_wait(s)
 end
 
 --- Lets the server read nothing more until somebody waits for data again.

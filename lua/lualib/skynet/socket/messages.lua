@@ -4,6 +4,7 @@
 -- @module skynet.socket.messages
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local closing = require "skynet.socket.closing"
 local options = require "skynet.socket.options"
@@ -47,6 +48,17 @@ local function overflow(s, size)
   driver.close(s.id)
 end
 
+--- A call waits in C, and more is there than it alone decides about.
+local function serve_call(s)
+  local surplus = driver.surplus(s)
+  if surplus then
+    if surplus > HOLD_BYTES and not s.held then
+      hold(s)
+    end
+    wake(s)
+  end
+end
+
 -- DATA: whoever gets what it waits for wakes. Reading goes on, however much is there, as long as
 -- somebody waits for more; without a reader it stops.
 handlers[1] = function(id, _, payload)
@@ -55,6 +67,9 @@ handlers[1] = function(id, _, payload)
     return keep_or_drop(id, payload)
   end
   local size = push(s.buffer, nil, payload)
+  if s.waiting then
+    return serve_call(s)
+  end
   local required, surplus = s.required, size
   if math_type(required) then
     surplus = size - required
@@ -164,6 +179,8 @@ local function run_accept(callback, id, address)
     discard(id)
   end
 end
+
+core.acceptor(run_accept)
 
 -- ACCEPT
 handlers[4] = function(id, new_id, address)

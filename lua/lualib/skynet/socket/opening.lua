@@ -10,11 +10,9 @@ local new_entry = sockets.new_entry
 
 local opening = {}
 
---- Suspends until the server answered for `s`. Returns id or nil, reason.
-local function await_open(s)
+--- What the server answered for `s`: id or nil, reason.
+local function opened(s)
   local id = s.id
-  entries[id] = s
-  sockets.suspend(s)
   if s.connected then
     return id
   end
@@ -23,6 +21,13 @@ local function await_open(s)
     onclose[id] = nil
   end
   return nil, s.reason or "socket closed"
+end
+
+--- Suspends until then.
+local function await_open(s)
+  entries[s.id] = s
+  sockets.suspend(s)
+  return opened(s)
 end
 
 --- Connects.
@@ -106,15 +111,7 @@ local function check_startable(id, s, callback)
   end
 end
 
---- Lets a listener accept, or takes over an accepted or abandoned connection.
--- @tparam integer id
--- @tparam[opt] function callback for a listener: callback(id, address) runs in a coroutine for
--- every connection; if it raises, that connection is closed.
--- @tparam[opt] table wanted options; of a listener: those of the connections it will accept
--- @treturn integer|nil id
--- @treturn string reason, if nil
--- @raises if the id is already started here or has an onclose callback; for a wrong option
-function opening.start(id, callback, wanted)
+local function start(id, callback, wanted)
   if type(callback) == "table" then
     callback, wanted = nil, callback
   end
@@ -132,12 +129,32 @@ function opening.start(id, callback, wanted)
   local s = new_entry(id, callback)
   if callback == nil then
     options.set(id, wanted)
-    s.buffer = leaving[id] or s.buffer -- What still comes for the old entry goes there.
+    if leaving[id] then
+      s.special = true
+      s.buffer = leaving[id] -- What still comes for the old entry goes there.
+    end
   else
     s.options = wanted or before and before.options
+    s.special = s.options ~= nil
   end
   return await_open(s)
 end
+
+--- The end of a start() that waited in C.
+local function start_after(s)
+  sockets.end_wait(s)
+  return opened(s)
+end
+
+--- Lets a listener accept, or takes over an accepted or abandoned connection.
+-- @tparam integer id
+-- @tparam[opt] function callback for a listener: callback(id, address) runs in a coroutine for
+-- every connection; if it raises, that connection is closed.
+-- @tparam[opt] table wanted options; of a listener: those of the connections it will accept
+-- @treturn integer|nil id
+-- @treturn string reason, if nil
+-- @raises if the id is already started here or has an onclose callback; for a wrong option
+opening.start = driver.start_call(start, start_after)
 
 --- Sets `f(id, kib)` to run in a coroutine when much output waits to be sent (at 1 MiB and at each
 -- doubling), and with 0 when all is sent. nil: a line is logged instead.

@@ -5,6 +5,7 @@ local driver = require "skynet.socketdriver"
 local sockets = require "skynet.socket.entries"
 
 local entries, stream, suspend = sockets.entries, sockets.stream, sockets.suspend
+local end_wait = sockets.end_wait
 local pop, pop_all, pop_line = driver.pop, driver.readall, driver.readline
 
 local LINE_BYTES_MAX = 16 * 1024 * 1024 -- A peer must not fill our memory with a line without end.
@@ -16,7 +17,7 @@ local reading = {}
 local function await(s, required, line_limit)
   if s.closing or not (s.connected or s.opening) then
     return false
-  elseif s.suspended then
+  elseif s.suspended or s.waiting then
     error("another coroutine waits on socket " .. s.id, 3)
   end
   s.required, s.line_limit = required, line_limit
@@ -27,13 +28,7 @@ local function await(s, required, line_limit)
   return true
 end
 
---- Reads `n` bytes, or what there is.
--- @tparam integer id
--- @tparam[opt] integer n nil: at least one byte; 0: "" at once
--- @treturn string|false data; false when the connection ended before
--- @treturn string the rest, if false
--- @raises for a negative n, an id that is not open here, a second waiting coroutine
-function reading.read(id, n)
+local function read(id, n)
   local s = stream(id)
   if n == nil then
     local data = pop_all(s.buffer)
@@ -57,6 +52,27 @@ function reading.read(id, n)
   return data
 end
 
+--- The end of a read() that waited in C and did not get what it waited for.
+local function read_after(s, n)
+  end_wait(s)
+  local data = n and pop(s.buffer, nil, n)
+  if data == nil then
+    data = pop_all(s.buffer)
+    if n or data == "" then
+      return false, data
+    end
+  end
+  return data
+end
+
+--- Reads `n` bytes, or what there is.
+-- @tparam integer id
+-- @tparam[opt] integer n nil: at least one byte; 0: "" at once
+-- @treturn string|false data; false when the connection ended before
+-- @treturn string the rest, if false
+-- @raises for a negative n, an id that is not open here, a second waiting coroutine
+reading.read = driver.read_call(read, read_after)
+
 --- Reads until the connection ends.
 -- @treturn string|false all bytes; false if it had ended before and nothing was left
 function reading.readall(id)
@@ -69,14 +85,7 @@ function reading.readall(id)
   return data
 end
 
---- Reads a line.
--- @tparam integer id
--- @tparam[opt="\n"] string separator
--- @tparam[opt=16777216] integer limit bytes of the longest line
--- @treturn string|false|nil line without separator; false: the connection ended before; nil: the
--- line is longer than `limit` (nothing is consumed)
--- @treturn string the rest if false, the reason if nil
-function reading.readline(id, separator, limit)
+local function readline(id, separator, limit)
   local s = stream(id)
   separator = separator or "\n"
   limit = limit or LINE_BYTES_MAX
@@ -93,6 +102,27 @@ function reading.readline(id, separator, limit)
   end
   return line
 end
+
+--- The end of a readline() that waited in C and did not get what it waited for.
+local function readline_after(s, separator, limit)
+  end_wait(s)
+  local line = pop_line(s.buffer, true, separator or "\n", limit or LINE_BYTES_MAX)
+  if line == nil then
+    return false, pop_all(s.buffer)
+  elseif line == false then
+    return nil, "line too long"
+  end
+  return line
+end
+
+--- Reads a line.
+-- @tparam integer id
+-- @tparam[opt="\n"] string separator
+-- @tparam[opt=16777216] integer limit bytes of the longest line
+-- @treturn string|false|nil line without separator; false: the connection ended before; nil: the
+-- line is longer than `limit` (nothing is consumed)
+-- @treturn string the rest if false, the reason if nil
+reading.readline = driver.readline_call(readline, readline_after)
 
 --- Suspends until there is something to read or the connection ends.
 -- @treturn boolean whether it is still connected
@@ -119,7 +149,9 @@ end
 --- Closes a stream when more than `n` bytes wait unread and no read(id, n) asked for them; what was
 -- received stays readable. nil: never, which is the default.
 function reading.limit(id, n)
-  stream(id).buffer_limit = n
+  local s = stream(id)
+  s.buffer_limit = n
+  s.special = true
 end
 
 return reading

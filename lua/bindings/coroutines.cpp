@@ -1,0 +1,102 @@
+// How C++ runs coroutines of skynet/scheduler.lua.
+
+#include "lua/bindings/coroutines.hpp"
+
+#include <string_view>
+
+#include "core/base/check.hpp"
+
+namespace skysock::lua {
+namespace {
+
+// Their addresses are registry keys.
+constexpr char kPoolKey = 0;
+constexpr char kAcceptKey = 0;
+constexpr char kCreateKey = 0;
+constexpr char kSettleKey = 0;
+constexpr char kRunQueuesKey = 0;
+
+/// Whether it has nothing to say but that it waits, or has gone to the pool.
+bool is_settled(lua_State* coroutine, int status, int count) {
+  if (status == LUA_YIELD && count == 0) return true;  // In one of our calls.
+  if (status > LUA_YIELD || count != 1 || lua_type(coroutine, -1) != LUA_TSTRING) return false;
+  const std::string_view command = lua_tostring(coroutine, -1);
+  if (command != "SLEEP" && command != "EXIT") return false;
+  lua_pop(coroutine, 1);
+  return true;
+}
+
+int core_coroutines(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int index = 2; index <= 4; ++index) luaL_checktype(L, index, LUA_TFUNCTION);
+  lua_settop(L, 4);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kRunQueuesKey);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kSettleKey);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kCreateKey);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kPoolKey);
+  return 0;
+}
+
+// acceptor(f): f(callback, id, address) runs, in a coroutine, for every accepted connection.
+int core_acceptor(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kAcceptKey);
+  return 0;
+}
+
+}  // namespace
+
+void push_acceptor(lua_State* L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kAcceptKey); }
+
+void resume(lua_State* L, lua_State* coroutine, int count) {
+  int given = 0;
+  const int status = lua_resume(coroutine, L, count, &given);
+  if (is_settled(coroutine, status, given)) return;
+  const int base = lua_gettop(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kSettleKey);
+  lua_pushthread(coroutine);
+  lua_xmove(coroutine, L, 1);
+  lua_pushboolean(L, status <= LUA_YIELD);
+  if (status > LUA_YIELD || given > 0) {
+    if (status <= LUA_YIELD && given > 1) lua_pop(coroutine, given - 1);
+    lua_xmove(coroutine, L, 1);
+  } else {
+    lua_pushnil(L);
+  }
+  const int settled = lua_pcall(L, 3, 0, 0);
+  SKYSOCK_CHECK(settled == LUA_OK);  // It only logs.
+  lua_settop(L, base);
+}
+
+lua_State* push_idle_coroutine(lua_State* L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kPoolKey);
+  const auto count = static_cast<lua_Integer>(lua_rawlen(L, -1));
+  if (count == 0) {
+    lua_pop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kCreateKey);
+    const int made = lua_pcall(L, 0, 1, 0);
+    SKYSOCK_CHECK(made == LUA_OK);
+  } else {
+    lua_rawgeti(L, -1, count);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, count);
+    lua_remove(L, -2);
+  }
+  return lua_tothread(L, -1);
+}
+
+void run_queues(lua_State* L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kRunQueuesKey);
+  const int ran = lua_pcall(L, 0, 0, 0);
+  SKYSOCK_CHECK(ran == LUA_OK);  // Errors of coroutines are logged there.
+}
+
+void add_coroutine_functions(lua_State* L) {
+  lua_pushcfunction(L, core_coroutines);
+  lua_setfield(L, -2, "coroutines");
+  lua_pushcfunction(L, core_acceptor);
+  lua_setfield(L, -2, "acceptor");
+}
+
+}  // namespace skysock::lua

@@ -1,0 +1,75 @@
+#include "lua/bindings/stream_events.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "lua/bindings/coroutines.hpp"
+#include "lua/bindings/service.hpp"
+#include "lua/bindings/stream.hpp"
+
+namespace skysock::lua {
+namespace {
+
+void wake(lua_State* L, Stream& stream) { resume(L, std::exchange(stream.waiter, nullptr), 0); }
+
+bool on_data(lua_State* L, Stream& stream, Block& data) {
+  if (!stream.plain() || stream.bytes.size() + data.size() > kUnreadBytesMax) return false;
+  stream.bytes.push(std::move(data));
+  if (stream.waiter != nullptr && satisfied(stream)) wake(L, stream);
+  return true;
+}
+
+bool on_connect(lua_State* L, Stream& stream) {
+  if (!stream.plain() || !stream.opening || stream.waiter == nullptr) return false;
+  stream.opening = false;
+  stream.connected = true;
+  wake(L, stream);
+  return true;
+}
+
+bool on_close(lua_State* L, Stream& stream) {
+  if (stream.special || stream.suspended || Service::of(L).tracks_ends()) return false;
+  stream.connected = stream.opening = false;
+  if (stream.waiter != nullptr) wake(L, stream);
+  return true;
+}
+
+bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& message) {
+  if (listener.special || !listener.accepts || listener.closing) return false;
+  lua_State* coroutine = push_idle_coroutine(L);
+  constexpr int kArguments = 4;
+  if (lua_checkstack(coroutine, kArguments) == 0) return false;
+  push_acceptor(L);
+  push_callback(L, listener.id);
+  lua_pushinteger(L, message.ud);
+  const std::string_view address = message.data.text();
+  lua_pushlstring(L, address.data(), address.size());
+  lua_xmove(L, coroutine, kArguments);
+  resume(L, coroutine, kArguments);
+  lua_pop(L, 1);
+  return true;
+}
+
+}  // namespace
+
+bool handle_stream_event(lua_State* L, SocketMessage& message) {
+  Stream* stream = find_stream(L, message.id);
+  if (stream == nullptr) return false;
+  switch (message.type) {
+    case SocketMessageType::data:
+      return on_data(L, *stream, message.data);
+    case SocketMessageType::connect:
+      return on_connect(L, *stream);
+    case SocketMessageType::close:
+      return on_close(L, *stream);
+    case SocketMessageType::accept:
+      return on_accept(L, *stream, message);
+    case SocketMessageType::error:
+    case SocketMessageType::udp:
+    case SocketMessageType::warning:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace skysock::lua
