@@ -165,15 +165,11 @@ int entries_gc(lua_State* L) {
 
 void push_entries(lua_State* L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kEntriesKey); }
 
-Stream* find_stream(lua_State* L, SocketId id) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kEntriesKey) != LUA_TTABLE) {
-    lua_pop(L, 1);  // The service does not use skynet.socket.
-    return nullptr;
-  }
+Stream* push_stream(lua_State* L, SocketId id) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kEntriesKey) != LUA_TTABLE) return nullptr;
   lua_rawgeti(L, -1, id);
-  auto* stream = static_cast<Stream*>(lua_touserdata(L, -1));
-  lua_pop(L, 2);
-  return stream;
+  lua_replace(L, -2);
+  return static_cast<Stream*>(lua_touserdata(L, -1));
 }
 
 Stream* new_stream(lua_State* L, SocketId id) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <lua.hpp>
 
+#include "core/base/block.hpp"
 #include "core/net/types.hpp"
 #include "lua/bindings/receive_buffer.hpp"
 
@@ -24,7 +25,9 @@ struct Stream {
   /// as the first user value. Lua's own waits are not seen here, see `suspended`.
   lua_State* waiter = nullptr;
   lua_State* anchored = nullptr;  ///< The thread that the first user value is, used or not.
-  std::size_t wanted = 0;         ///< bytes: how many, 0: any. line: the longest.
+  /// While the waiter is resumed with it: all that was received, which it alone gets.
+  Block* arrived = nullptr;
+  std::size_t wanted = 0;  ///< bytes: how many, 0: any. line: the longest.
   SocketId id = 0;
   Waits waits = Waits::open;
 
@@ -49,8 +52,9 @@ inline constexpr std::size_t kUnreadBytesMax = 128 * 1024;
 /// The VM's table id -> Stream, on top of the stack.
 void push_entries(lua_State* L);
 
-/// The Stream of `id`; nullptr: there is none. Leaves the stack as it was.
-Stream* find_stream(lua_State* L, SocketId id);
+/// Pushes the entry of `id`, which lives as long as it is on the stack. Returns its Stream;
+/// nullptr: there is none, and what was pushed is nil.
+Stream* push_stream(lua_State* L, SocketId id);
 
 /// Pushes a new Stream. Cost: one allocation. It has no finaliser before Lua changes it: until then
 /// end_stream(), or the end of the VM, frees what it holds.

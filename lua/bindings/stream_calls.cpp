@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/service.hpp"
@@ -21,6 +22,7 @@ constexpr int kArguments = 3;
 constexpr int kStream = kArguments + 1;
 const int kOtherwise = lua_upvalueindex(1);
 const int kAfter = lua_upvalueindex(2);
+const int kEntries = lua_upvalueindex(3);
 
 int results(lua_State* L, int, lua_KContext) { return lua_gettop(L) - kStream; }
 
@@ -45,11 +47,7 @@ int after(lua_State* L) {
 /// The Stream that argument 1 names, at kStream of the stack; nullptr: there is none.
 Stream* stream_of_call(lua_State* L) {
   lua_settop(L, kArguments);
-  push_entries(L);
-  int is_integer = 0;
-  const lua_Integer id = lua_tointegerx(L, 1, &is_integer);
-  lua_rawgeti(L, -1, is_integer != 0 ? id : 0);
-  lua_remove(L, kStream);
+  lua_rawgeti(L, kEntries, lua_tointegerx(L, 1, nullptr));  // There is no 0.
   return static_cast<Stream*>(lua_touserdata(L, kStream));
 }
 
@@ -73,6 +71,12 @@ int push_end(lua_State* L, Stream& stream) {
 
 int read_after(lua_State* L, int, lua_KContext) {
   auto* stream = static_cast<Stream*>(lua_touserdata(L, kStream));
+  if (Block* block = std::exchange(stream->arrived, nullptr)) {
+    const std::string_view text = block->text();
+    lua_pushlstring(L, text.data(), text.size());
+    *block = Block();
+    return 1;
+  }
   if (!stream->plain()) return after(L);
   if (stream->bytes.size() >= std::max<std::size_t>(stream->wanted, 1)) {
     return push_bytes(L, *stream, stream->wanted == 0 ? stream->bytes.size() : stream->wanted);
@@ -161,10 +165,8 @@ int call_start(lua_State* L) {
   }
   lua_settop(L, kArguments);
   stream = new_stream(L, static_cast<SocketId>(id));
-  push_entries(L);
   lua_pushvalue(L, kStream);
-  lua_rawseti(L, -2, id);
-  lua_pop(L, 1);
+  lua_rawseti(L, kEntries, id);
   stream->opening = true;
   if (!start_socket(service, stream->id)) {
     end_stream(L, *stream);
@@ -201,7 +203,8 @@ int make_call(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   lua_settop(L, 2);
-  lua_pushcclosure(L, Call, 2);
+  push_entries(L);
+  lua_pushcclosure(L, Call, 3);
   return 1;
 }
 

@@ -14,6 +14,15 @@ void wake(lua_State* L, Stream& stream) { resume(L, std::exchange(stream.waiter,
 
 bool on_data(lua_State* L, Stream& stream, Block& data) {
   if (!stream.plain() || stream.bytes.size() + data.size() > kUnreadBytesMax) return false;
+  if (stream.bytes.size() == 0 && stream.waiter != nullptr && stream.wanted == 0 &&
+      stream.waits == Stream::Waits::bytes && !data.empty()) {
+    stream.arrived = &data;
+    wake(L, stream);
+    stream.arrived = nullptr;
+    // Unless it was not read after all.
+    if (!data.empty() && stream.alive()) stream.bytes.push(std::move(data));
+    return true;
+  }
   stream.bytes.push(std::move(data));
   if (stream.waiter != nullptr && satisfied(stream)) wake(L, stream);
   return true;
@@ -53,7 +62,7 @@ bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& messag
 }  // namespace
 
 bool handle_stream_event(lua_State* L, SocketMessage& message) {
-  Stream* stream = find_stream(L, message.id);
+  Stream* stream = push_stream(L, message.id);
   if (stream == nullptr) return false;
   switch (message.type) {
     case SocketMessageType::data:
