@@ -142,6 +142,7 @@ void ServerModel::check_traffic(const SocketServerCounts& counts) {
   for (const int fd : lent_fds_) read_bytes += kernel_.traffic(fd).read_bytes;
   SKYSOCK_CHECK(counts.bytes_read == read_bytes);
   SKYSOCK_CHECK(counts.bytes_written == kernel_.socket_traffic().sent_bytes);
+  SKYSOCK_CHECK(counts.datagrams_written == kernel_.socket_traffic().datagrams_sent);
 }
 
 // ---- Descriptors

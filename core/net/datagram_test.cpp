@@ -109,6 +109,18 @@ TYPED_TEST(DatagramsOn, ADialledSocketSendsToItsPeerAndHearsIt) {
   }
 }
 
+TYPED_TEST(DatagramsOn, ThoseThatTheCallerWroteItselfAreCountedToo) {
+  auto& world = this->world_;
+  RawPeer<TypeParam> peer(world, "127.0.0.1");
+  const SocketId id = this->made(world.server->udp_dial(kOwner, "127.0.0.1", peer.port));
+  for (std::uint64_t sent = 1; sent <= 2; ++sent) {
+    ASSERT_TRUE(world.send(id, "x"));
+    EXPECT_EQ(peer.take(), "x");
+    EXPECT_EQ(world.server->counts().datagrams_written, sent);
+  }
+  EXPECT_GE(world.server->counts().direct_writes, 1U) << "the test proves nothing";
+}
+
 TYPED_TEST(DatagramsOn, AnAddressSurvivesItsCodec) {
   for (const char* host : {"127.0.0.1", "255.254.253.252", "::1", "2001:db8::ff"}) {
     const Endpoint endpoint = *Endpoint::from_numeric(host, 0x1234);

@@ -49,6 +49,7 @@ struct ReactorCounters {
   // Any other thread writes these.
   std::atomic<std::uint64_t> direct_writes{0};  ///< Sends that the kernel took whole.
   std::atomic<std::uint64_t> direct_bytes{0};
+  std::atomic<std::uint64_t> direct_datagrams{0};   ///< Of direct_writes, on any thread.
   std::atomic<std::uint64_t> direct_remainders{0};  ///< Direct writes that left a rest.
   std::atomic<std::uint64_t> queued_sends{0};
   std::atomic<std::uint64_t> refused_sends{0};  ///< Unknown, closed or closing id.

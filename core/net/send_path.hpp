@@ -243,7 +243,10 @@ class SendPath {
     if (may) parts_.sys.yield_point(YieldPoint::direct_checked, id);
     const bool sent = may && parts_.sys.send_to(slot.fd, payload, *where).has_value();
     if (sent) parts_.sys.yield_point(YieldPoint::direct_called, id);
-    if (sent) wrote(slot, seen, payload.size(), true);
+    if (sent) {
+      wrote(slot, seen, payload.size(), true);
+      parts_.counters.direct_datagrams.fetch_add(1, std::memory_order_relaxed);
+    }
     unlock(slot, false);
     if (!sent) return std::nullopt;
     return SendOutcome::written;

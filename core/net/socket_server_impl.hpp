@@ -387,7 +387,7 @@ SocketServerCounts SocketServer<Sys>::counts() const {
       .bytes_written =
           from.bytes_written.read() + read(from.direct_bytes) + from.direct_bytes_here.read(),
       .datagrams_read = from.datagrams_read.read(),
-      .datagrams_written = from.datagrams_written.read(),
+      .datagrams_written = from.datagrams_written.read() + read(from.direct_datagrams),
       .warnings = from.warnings.read(),
       .waits = from.waits.read(),
       .wakeups = from.wakeups.read(),

@@ -321,6 +321,7 @@ TEST_F(SimKernelTest, WhatADescriptorMovedIsCounted) {
   const SimUdpPeer there = sys.udp_peer(*Endpoint::from_numeric("10.0.0.1", 53));
   EXPECT_EQ(sys.send_to(datagrams, std::as_bytes(std::span("abc", 3)), there.local()).value(), 3U);
   EXPECT_EQ(sys.traffic(datagrams).datagrams_sent, 1U);
+  EXPECT_EQ(sys.socket_traffic().datagrams_sent, 1U);
   EXPECT_EQ(sys.socket_traffic().sent_bytes, 7U);
   sys.close(fd);
   EXPECT_EQ(sys.socket_traffic().sent_bytes, 7U);

@@ -30,7 +30,10 @@ Result<std::size_t> SimKernel::send_to(int fd, std::span<const std::byte> from,
   if (!object) return Failure(object.error());
   if (auto* socket = std::get_if<Datagrams>(*object)) {
     const Result<std::size_t> sent = note_sent(fd, udp_->send(*socket, endpoint, from));
-    if (sent) ++descriptor(fd).traffic.datagrams_sent;
+    if (sent) {
+      ++descriptor(fd).traffic.datagrams_sent;
+      ++traffic_.datagrams_sent;
+    }
     return sent;
   }
   if (!is_socket(**object)) return failure(std::errc::not_a_socket);
