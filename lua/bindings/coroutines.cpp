@@ -10,9 +10,8 @@ namespace skysock::lua {
 namespace {
 
 // Their addresses are registry keys.
-constexpr char kPoolKey = 0;
-constexpr char kAcceptKey = 0;
-constexpr char kCreateKey = 0;
+constexpr char kAcceptBodyKey = 0;
+constexpr char kAcceptPoolKey = 0;
 constexpr char kSettleKey = 0;
 constexpr char kRunQueuesKey = 0;
 
@@ -26,28 +25,28 @@ bool is_settled(lua_State* coroutine, int status, int count) {
   return true;
 }
 
+// coroutines(settle, run_queues): how the scheduler does these things.
 int core_coroutines(lua_State* L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  for (int index = 2; index <= 4; ++index) luaL_checktype(L, index, LUA_TFUNCTION);
-  lua_settop(L, 4);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kRunQueuesKey);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kSettleKey);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kCreateKey);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kPoolKey);
   return 0;
 }
 
-// acceptor(f): f(callback, id, address) runs, in a coroutine, for every accepted connection.
-int core_acceptor(lua_State* L) {
+// acceptors(body, pool): body(callback, id, address) is what coroutines for accepted connections
+// run; those that wait in `pool` for the next one are resumed with the same three.
+int core_acceptors(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kAcceptKey);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kAcceptPoolKey);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kAcceptBodyKey);
   return 0;
 }
 
 }  // namespace
-
-void push_acceptor(lua_State* L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kAcceptKey); }
 
 void resume(lua_State* L, lua_State* coroutine, int count) {
   int given = 0;
@@ -69,20 +68,19 @@ void resume(lua_State* L, lua_State* coroutine, int count) {
   lua_settop(L, base);
 }
 
-lua_State* push_idle_coroutine(lua_State* L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &kPoolKey);
+lua_State* push_acceptor(lua_State* L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kAcceptPoolKey);
   const auto count = static_cast<lua_Integer>(lua_rawlen(L, -1));
-  if (count == 0) {
-    lua_pop(L, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kCreateKey);
-    const int made = lua_pcall(L, 0, 1, 0);
-    SKYSOCK_CHECK(made == LUA_OK);
-  } else {
+  if (count > 0) {
     lua_rawgeti(L, -1, count);
     lua_pushnil(L);
     lua_rawseti(L, -3, count);
-    lua_remove(L, -2);
+  } else {
+    lua_State* made = lua_newthread(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kAcceptBodyKey);
+    lua_xmove(L, made, 1);
   }
+  lua_replace(L, -2);
   return lua_tothread(L, -1);
 }
 
@@ -95,8 +93,8 @@ void run_queues(lua_State* L) {
 void add_coroutine_functions(lua_State* L) {
   lua_pushcfunction(L, core_coroutines);
   lua_setfield(L, -2, "coroutines");
-  lua_pushcfunction(L, core_acceptor);
-  lua_setfield(L, -2, "acceptor");
+  lua_pushcfunction(L, core_acceptors);
+  lua_setfield(L, -2, "acceptors");
 }
 
 }  // namespace skysock::lua

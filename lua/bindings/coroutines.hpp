@@ -10,17 +10,13 @@ namespace skysock::lua {
 /// `L`: the VM's main thread, outside of every coroutine.
 void resume(lua_State* L, lua_State* coroutine, int count);
 
-/// Pushes a coroutine that is ready for a function and its arguments: from the scheduler's pool, or
-/// new.
-lua_State* push_idle_coroutine(lua_State* L);
-
-/// Pushes what runs in a coroutine for every accepted connection: f(callback, id, address).
-void push_acceptor(lua_State* L);
+/// Pushes a coroutine for an accepted connection: to be resumed with callback, id and address.
+lua_State* push_acceptor(lua_State* L);
 
 /// Runs what was woken or forked meanwhile.
 void run_queues(lua_State* L);
 
-/// Adds coroutines(pool, create, settle, run_queues): how the scheduler does these things.
+/// Adds coroutines(settle, run_queues) and acceptors(body, pool).
 void add_coroutine_functions(lua_State* L);
 
 }  // namespace skysock::lua

@@ -19,7 +19,7 @@ void ReceiveBuffer::push(Block block) noexcept {
 void ReceiveBuffer::compact() noexcept {
   if (first_ == 0 || first_ * 2 < blocks_.size()) return;
   blocks_.erase(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(first_));
-  scan_.block -= first_;
+  if (search_) search_->block -= first_;
   first_ = 0;
 }
 
@@ -54,7 +54,7 @@ void ReceiveBuffer::drop(std::size_t count) noexcept {
     offset_ = 0;
   }
   forget_places_when_empty();
-  rewind_scan();
+  rewind_search();
 }
 
 Block ReceiveBuffer::take_block() noexcept {
@@ -63,7 +63,7 @@ Block ReceiveBuffer::take_block() noexcept {
   block.remove_prefix(std::exchange(offset_, 0));
   size_ -= block.size();
   forget_places_when_empty();
-  rewind_scan();
+  rewind_search();
   return block;
 }
 
@@ -75,49 +75,57 @@ void ReceiveBuffer::forget_places_when_empty() noexcept {
 
 void ReceiveBuffer::clear() noexcept { *this = ReceiveBuffer(); }
 
+void ReceiveBuffer::rewind_search() noexcept {
+  if (!search_) return;
+  search_->block = first_;
+  search_->offset = offset_;
+  search_->before = 0;
+}
+
 std::optional<std::size_t> ReceiveBuffer::find(std::string_view separator) noexcept {
   SKYSOCK_CHECK(!separator.empty());
-  if (separator != separator_) {
-    separator_ = separator;
-    rewind_scan();
+  if (separator != this->separator()) {
+    if (!search_) search_ = std::make_unique<Search>();
+    search_->separator = separator;
+    rewind_search();
   }
   return find_again();
 }
 
 std::optional<std::size_t> ReceiveBuffer::find_again() noexcept {
-  SKYSOCK_CHECK(!separator_.empty());
+  SKYSOCK_CHECK(search_ != nullptr);
   for (;;) {
-    skip_to_first_byte(separator_.front());
-    if (scan_.block == blocks_.size()) return std::nullopt;
-    switch (match_at_scan(separator_)) {
+    skip_to_first_byte(search_->separator.front());
+    if (search_->block == blocks_.size()) return std::nullopt;
+    switch (match_here(search_->separator)) {
       case Match::yes:
-        return scan_.before;
+        return search_->before;
       case Match::needs_more:
         return std::nullopt;
       case Match::no:
-        ++scan_.offset;
-        ++scan_.before;
+        ++search_->offset;
+        ++search_->before;
     }
   }
 }
 
 void ReceiveBuffer::skip_to_first_byte(char wanted) noexcept {
-  while (scan_.block < blocks_.size()) {
-    const std::string_view text = blocks_[scan_.block].text().substr(scan_.offset);
+  while (search_->block < blocks_.size()) {
+    const std::string_view text = blocks_[search_->block].text().substr(search_->offset);
     const std::size_t hit = text.find(wanted);
-    scan_.before += std::min(hit, text.size());
+    search_->before += std::min(hit, text.size());
     if (hit != std::string_view::npos) {
-      scan_.offset += hit;
+      search_->offset += hit;
       return;
     }
-    ++scan_.block;
-    scan_.offset = 0;
+    ++search_->block;
+    search_->offset = 0;
   }
 }
 
-ReceiveBuffer::Match ReceiveBuffer::match_at_scan(std::string_view separator) const noexcept {
-  std::size_t skip = scan_.offset;
-  for (std::size_t block = scan_.block; block < blocks_.size(); ++block, skip = 0) {
+ReceiveBuffer::Match ReceiveBuffer::match_here(std::string_view separator) const noexcept {
+  std::size_t skip = search_->offset;
+  for (std::size_t block = search_->block; block < blocks_.size(); ++block, skip = 0) {
     const std::string_view text = blocks_[block].text().substr(skip, separator.size());
     if (!separator.starts_with(text)) return Match::no;
     separator.remove_prefix(text.size());

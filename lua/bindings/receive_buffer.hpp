@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,34 +47,37 @@ class ReceiveBuffer {
 
   /// The same once more, for the separator of the last find(). Requires: there was one.
   [[nodiscard]] std::optional<std::size_t> find_again() noexcept;
-  [[nodiscard]] std::string_view separator() const noexcept { return separator_; }
+  [[nodiscard]] std::string_view separator() const noexcept {
+    return search_ ? std::string_view(search_->separator) : std::string_view();
+  }
 
   /// Bytes at the front where the separator of the last find() certainly does not begin: a line
   /// that is still incomplete is at least this long.
-  [[nodiscard]] std::size_t scanned() const noexcept { return scan_.before; }
+  [[nodiscard]] std::size_t scanned() const noexcept { return search_ ? search_->before : 0; }
 
  private:
   enum class Match : unsigned char { yes, no, needs_more };
 
-  /// Where find() goes on: a place in the blocks, and its distance from the front.
-  struct Scan {
+  /// Where find() goes on: a place in the blocks, and its distance from the front. Most buffers are
+  /// never searched, and there are many.
+  struct Search {
     std::size_t block = 0;
     std::size_t offset = 0;
     std::size_t before = 0;
+    std::string separator;
   };
 
   void compact() noexcept;
   void forget_places_when_empty() noexcept;
-  void rewind_scan() noexcept { scan_ = Scan{.block = first_, .offset = offset_, .before = 0}; }
+  void rewind_search() noexcept;
   void skip_to_first_byte(char wanted) noexcept;
-  [[nodiscard]] Match match_at_scan(std::string_view separator) const noexcept;
+  [[nodiscard]] Match match_here(std::string_view separator) const noexcept;
 
   std::vector<Block> blocks_;  // [0, first_) is used up and freed.
   std::size_t first_ = 0;
   std::size_t offset_ = 0;  // Consumed bytes of blocks_[first_].
   std::size_t size_ = 0;
-  Scan scan_;
-  std::string separator_;  // What scan_ is about.
+  std::unique_ptr<Search> search_;
 };
 
 }  // namespace skysock::lua

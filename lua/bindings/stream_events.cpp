@@ -45,10 +45,8 @@ bool on_close(lua_State* L, Stream& stream) {
 
 bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& message) {
   if (listener.special || !listener.accepts || listener.closing) return false;
-  lua_State* coroutine = push_idle_coroutine(L);
-  constexpr int kArguments = 4;
-  if (lua_checkstack(coroutine, kArguments) == 0) return false;
-  push_acceptor(L);
+  lua_State* coroutine = push_acceptor(L);
+  constexpr int kArguments = 3;
   push_callback(L, listener.id);
   lua_pushinteger(L, message.ud);
   const std::string_view address = message.data.text();

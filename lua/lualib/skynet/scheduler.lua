@@ -62,6 +62,9 @@ scheduler.before_exit = function() end
 --- Called with a coroutine that will not go on, so that who waits for its answer can be told.
 scheduler.on_drop = function() end
 
+--- Called with a coroutine that raised, whose stack is still there.
+scheduler.on_fail = function() end
+
 --- Deals with a coroutine that has just given control back.
 local function settle(co, ok, command)
   if ok and (command == nil or command == "SLEEP" or command == "EXIT") then
@@ -69,6 +72,7 @@ local function settle(co, ok, command)
   end
   if not ok then
     core.error(debug.traceback(co, scheduler.describe(command)))
+    scheduler.on_fail(co)
   elseif command == "USER" then
     core.error(debug.traceback(co, "skynet.coroutine.yield outside of a skynet.coroutine.resume"))
   elseif command ~= "QUIT" then
@@ -373,6 +377,6 @@ function scheduler.quit()
   end
 end
 
-core.coroutines(pool, co_create, settle, scheduler.run_queues)
+core.coroutines(settle, scheduler.run_queues)
 
 return scheduler

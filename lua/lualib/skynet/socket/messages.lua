@@ -5,6 +5,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
+local scheduler = require "skynet.scheduler"
 local driver = require "skynet.socketdriver"
 local closing = require "skynet.socket.closing"
 local options = require "skynet.socket.options"
@@ -15,7 +16,9 @@ local leaving, resumes = sockets.leaving, sockets.resumes
 local wake, hold = sockets.wake, sockets.hold
 local push, has_line = driver.push, driver.readline
 local math_type = math.type
+local running, yield = coroutine.running, coroutine.yield
 local HOLD_BYTES = sockets.HOLD_BYTES
+local ACCEPTORS_MAX = 1024 -- Kept, so that a burst does not hold memory for ever.
 local FORGET_AFTER = 6000 -- 1/100 s: by then the server has carried out every command.
 
 -- What the server says instead of CONNECT when a start cannot be; other errors are the network's.
@@ -25,6 +28,7 @@ local START_REFUSED = {
   ["socket is being handed over"] = true,
 }
 
+local idle_acceptors = {} -- Coroutines that wait for the next connection.
 local handlers = {}
 
 local function log(id, text)
@@ -180,7 +184,32 @@ local function run_accept(callback, id, address)
   end
 end
 
-core.acceptor(run_accept)
+--- What the coroutine of an accepted connection runs, if its listener has no options. As flat as can
+-- be: a connection that waits for data in its callback is to fit into the smallest stack.
+local function accept(callback, id, address)
+  while #idle_acceptors < ACCEPTORS_MAX do
+    callback(id, address)
+    idle_acceptors[#idle_acceptors + 1] = running()
+    callback, id, address = yield "EXIT"
+  end
+  callback(id, address)
+  return "EXIT"
+end
+
+core.acceptors(accept, idle_acceptors)
+
+--- A callback that raised has forgotten its connection.
+function scheduler.on_fail(co)
+  local level = 0
+  repeat
+    local info = debug.getinfo(co, level, "f")
+    if info and info.func == accept then
+      local _, id = debug.getlocal(co, level, 2)
+      return skynet.fork(discard, id)
+    end
+    level = level + 1
+  until info == nil
+end
 
 -- ACCEPT
 handlers[4] = function(id, new_id, address)
