@@ -35,8 +35,8 @@ for _, name in ipairs {
 end
 
 for _, name in ipairs {
-  "abort", "getenv", "kill", "launch", "localname", "name", "newservice", "queryservice", "register",
-  "setenv", "uniqueservice",
+  "abort", "getenv", "kill", "launch", "localname", "name", "newservice", "queryservice",
+  "register", "setenv", "uniqueservice",
 } do
   skynet[name] = services[name]
 end

@@ -1,9 +1,9 @@
 --- The service `.launcher`: launches services, knows which there are, and tells who asked when they
 -- have started. It begins with the first call to `.launcher`, and ends with the last other service.
 --
--- skynet.call(".launcher", "lua", COMMAND, ...): LAUNCH kind, name, argument... | LIST | KILL handle |
--- STAT [ti] | MEM [ti] | GC [ti] (ti: 1/100 s that a service may take to answer). The others are for
--- skynet's own modules.
+-- skynet.call(".launcher", "lua", COMMAND, ...): LAUNCH kind, name, argument... | LIST |
+-- KILL handle | STAT [ti] | MEM [ti] | GC [ti] (ti: 1/100 s that a service may take to answer). The
+-- others are for skynet's own modules.
 
 local core = require "skynet.core"
 local skynet = require "skynet.manager"
@@ -53,8 +53,8 @@ function commands.LAUNCHOK(source)
   return NO_ANSWER
 end
 
---- A service exits or, with `killed`, is killed. Whoever launched it and still waits hears nil when it
--- exited by itself, else an error.
+--- A service exits or, with `killed`, is killed. Whoever launched it and still waits hears nil when
+-- it exited by itself, else an error.
 function commands.REMOVE(_, handle, killed)
   services[handle] = nil
   started(handle, not killed)
@@ -123,8 +123,8 @@ local function ask_all(command, ti, describe)
     requests:add { handle, "debug", command, words = words }
   end
   for request, answer in requests:select(ti or ANSWER_LIMIT) do
-    local words = request.words
-    list[skynet.address(request[1])] = answer and describe(answer[1], words) or "ERROR (" .. words .. ")"
+    local address, words = skynet.address(request[1]), request.words
+    list[address] = answer and describe(answer[1], words) or "ERROR (" .. words .. ")"
   end
   return list
 end

@@ -1,10 +1,10 @@
 --- Reads a configuration of skynet's form. The program runs this file in a VM of its own.
 --
--- A configuration is Lua: `key = value`, where earlier keys can be used; `$NAME` anywhere in its text
--- is replaced by that variable of the environment; `include "file"` reads another one, relative to
--- the one it stands in.
--- Argument: file. Returns a table of key -> text, and the keys, sorted and separated by commas, that
--- have a meaning in skynet and none here. Raises a text that says what is wrong, and where.
+-- A configuration is Lua: `key = value`, where earlier keys can be used; `$NAME` anywhere in its
+-- text is replaced by that variable of the environment; `include "file"` reads another one,
+-- relative to the one it stands in.
+-- Argument: file. Returns a table of key -> text, and the keys, sorted and separated by commas,
+-- that have a meaning in skynet and none here. Raises a text that says what is wrong, and where.
 
 local SKYNETS = {
   address = true, bootstrap = true, cluster = true, cpath = true, daemon = true, enablessl = true,

@@ -280,8 +280,8 @@ local function on_response(session, memory, size)
   end
 end
 
---- Handles one message, then lets coroutines run that it woke. When this raises, which only an inline
--- protocol can, the runtime calls it again: without a type, and with the error's text.
+--- Handles one message, then lets coroutines run that it woke. When this raises, which only an
+-- inline protocol can, the runtime calls it again: without a type, and with the error's text.
 function messages.dispatch_message(ptype, memory, size, session, source)
   local protocol = protocols[ptype]
   if protocol and protocol.inline then

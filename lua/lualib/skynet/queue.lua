@@ -1,5 +1,5 @@
---- Critical sections: `local lock = queue()`; `lock(f, ...)` runs `f(...)` when every earlier call of
--- another coroutine has ended, whatever those wait for meanwhile.
+--- Critical sections: `local lock = queue()`; `lock(f, ...)` runs `f(...)` when every earlier call
+-- of another coroutine has ended, whatever those wait for meanwhile.
 -- @module skynet.queue
 
 local scheduler = require "skynet.scheduler"
@@ -31,8 +31,8 @@ local function call(self, f, ...)
   return f(...)
 end
 
---- @treturn function lock(f, ...): returns or raises what `f(...)` does. A coroutine inside may call it
--- again.
+--- @treturn function lock(f, ...): returns or raises what `f(...)` does. A coroutine inside may
+-- call it again.
 return function()
   local self = setmetatable({ depth = 0, first = 1, last = 0 }, section)
   return function(f, ...)

@@ -1,6 +1,7 @@
 --- Several requests at once, answered in the order in which the answers come.
 --
---    for request, answer in skynet.request { a, "lua", "get", 1 }:add { b, "lua", "get" }:select(100) do
+--    local list = skynet.request { a, "lua", "get", 1 }:add { b, "lua", "get" }
+--    for request, answer in list:select(100) do
 --      print(request[1], answer and answer[1] or "failed")
 --    end
 -- @module skynet.request

@@ -37,8 +37,8 @@ function services.newservice(name, ...)
   return address
 end
 
---- Launches a service unless one was launched under this name before; suspends until it has started,
--- whoever launched it.
+--- Launches a service unless one was launched under this name before; suspends until it has
+-- started, whoever launched it.
 -- @tparam[opt] boolean global true is allowed as first argument: there is one node
 -- @tparam string name
 -- @param ... as for newservice()
