@@ -358,8 +358,8 @@ function cases.channel_overload_is_told_when_it_begins_and_ends()
   local reading = harness.event()
   local total = 0
   local port = harness.listen(function(id)
+    reading.await() -- Until it is started, nothing is read.
     assert(socket.start(id))
-    reading.await()
     local data = socket.read(id)
     while data do
       total = total + #data
