@@ -21,8 +21,10 @@ await() {
   done
 }
 
+server_options=(--tuning workers=2)
+
 start_server() {
-  "$1" --tuning workers=2 "$2" 127.0.0.1 0 >"$directory/server" &
+  "$1" "${server_options[@]}" "$2" 127.0.0.1 0 >"$directory/server" &
   server=$!
   processes+=("$server")
   await grep -q '^listening on ' "$directory/server"
