@@ -62,9 +62,11 @@ end
 
 function handler.message(fd, msg, size)
   local connection = connections[fd]
-  local agent = connection and connection.agent
-  if agent then
-    skynet.redirect(agent, connection.client, "client", fd, msg, size) -- Takes msg, no copy.
+  if not connection then
+    skynet.trash(msg, size) -- It came before an error that was told already.
+  elseif connection.agent then
+    -- Takes msg, no copy.
+    skynet.redirect(connection.agent, connection.client, "client", fd, msg, size)
   else
     tell("data", fd, netpack.tostring(msg, size)) -- Frees msg.
   end

@@ -23,4 +23,5 @@ sleep 2 # The server lingers for a second on what it closed.
 stop_server
 # Launcher, watchdog, room and gate with its listener: no agent, no client.
 await grep -q ' services=4 ' "$directory/log"
+if grep -q 'stack traceback' "$directory/log"; then fail 'something raised'; fi
 grep -q ' slots_used=1 ' "$directory/log" || fail 'sockets are left'
