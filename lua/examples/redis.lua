@@ -77,31 +77,28 @@ end
 -- A parser gets the bytes and where the request begins. It returns the arguments and where the next
 -- one begins; nil and how many bytes are missing at least; or false and what is wrong.
 
---- The number of a line like "*3" or "$5" and where the next line begins.
-local function parse_count(data, from, mark, most)
-  local last = data:find("\r\n", from, true)
-  if not last then
-    if #data - from > LINE_MAX then
-      return false, "too big count"
-    end
+local COUNT, SIZE = "^%*(%d+)\r\n()", "^%$(%d+)\r\n()" -- Of arguments; of a bulk string.
+
+--- The number of a line and where the next line begins.
+local function parse_number(data, from, pattern, most)
+  local digits, after = data:match(pattern, from)
+  local number = digits and #digits < 10 and tonumber(digits)
+  if number and number <= most then
+    return number, after
+  elseif not data:find("\r\n", from, true) and #data - from <= LINE_MAX then
     return nil, 1
   end
-  local digits = data:match("^%" .. mark .. "(%d+)\r", from)
-  local count = digits and #digits < 10 and tonumber(digits)
-  if not count or count > most then
-    return false, mark == "*" and "invalid multibulk length" or "invalid bulk length"
-  end
-  return count, last + 2
+  return false, pattern == COUNT and "invalid multibulk length" or "invalid bulk length"
 end
 
 local function parse_array(data, from)
-  local count, at = parse_count(data, from, "*", ARGUMENTS_MAX)
+  local count, at = parse_number(data, from, COUNT, ARGUMENTS_MAX)
   if not count then
     return count, at
   end
   local arguments = {}
   for i = 1, count do
-    local size, start = parse_count(data, at, "$", BULK_MAX)
+    local size, start = parse_number(data, at, SIZE, BULK_MAX)
     if not size then
       return size, start
     end
