@@ -24,6 +24,7 @@ await() {
 server_options=(--tuning workers=2)
 
 start_server() {
+  : >"$directory/server" # A server before this one has written there, too.
   "$1" "${server_options[@]}" "$2" 127.0.0.1 0 >"$directory/server" &
   server=$!
   processes+=("$server")
