@@ -47,6 +47,7 @@ bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& messag
   if (listener.special || !listener.accepts || listener.closing) return false;
   lua_State* coroutine = push_acceptor(L);
   constexpr int kArguments = 3;
+  if (lua_checkstack(coroutine, kArguments) == 0) return false;
   push_callback(L, listener.id);
   lua_pushinteger(L, message.ud);
   const std::string_view address = message.data.text();
