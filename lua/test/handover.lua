@@ -103,6 +103,29 @@ function cases.paused_socket_is_handed_over_and_reads_again()
   assert(socket.read(server, #sent) == sent, "8 MiB came back changed")
 end
 
+-- A reader has just let a held socket go on when it is given up.
+function cases.answer_to_a_resume_is_not_taken_for_that_of_a_start()
+  local client, server = harness.pair()
+  socket.write(client, "abc")
+  harness.eventually(function()
+    return harness.info(server).read == 3
+  end)
+  socket.pause(server)
+  harness.await_state(server, "connected_held")
+  local reader = harness.spawn(function()
+    return socket.read(server, 10)
+  end)
+  local owner = harness.spawn(function()
+    for _ = 1, 2 do
+      socket.abandon(server)
+      assert(socket.start(server))
+    end
+    return socket.read(server, 3)
+  end)
+  equal(reader.join(), false)
+  equal(owner.join(), "abc")
+end
+
 function cases.under_traffic_no_byte_is_lost_or_doubled()
   for seed = 1, 3 do
     local client, server = harness.pair()

@@ -70,6 +70,15 @@ function harness.expect_log(pattern)
   error("nothing logged matches " .. pattern .. "; logged: " .. table.concat(log, "\n"), 2)
 end
 
+--- Takes every line with `pattern` out of the log.
+function harness.forget_log(pattern)
+  for i = #log, 1, -1 do
+    if log[i]:find(pattern) then
+      table.remove(log, i)
+    end
+  end
+end
+
 --- Asserts that f(...) raises, with a text that matches.
 function harness.expect_error(pattern, f, ...)
   local ok, err = pcall(f, ...)
