@@ -88,6 +88,24 @@ function cases.queue_is_left_by_a_killed_coroutine()
   equal(table.concat(order, " "), "3 4")
 end
 
+function cases.queue_goes_on_when_the_next_is_killed_on_its_way_in()
+  local lock, entered = queue(), {}
+  local threads = {}
+  lock(function()
+    for i = 1, 2 do
+      threads[i] = skynet.fork(lock, function()
+        entered[#entered + 1] = i
+      end)
+    end
+    skynet.yield()
+  end)
+  equal(skynet.killthread(threads[1]), threads[1]) -- Its turn has come; it has not run yet.
+  skynet.yield()
+  equal(#entered, 1)
+  equal(entered[1], 2)
+  equal(lock(function() return "free" end), "free")
+end
+
 function cases.coroutines_wait_and_go_on()
   local generator = co.wrap(function(...)
     local sum = 0

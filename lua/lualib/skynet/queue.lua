@@ -26,6 +26,24 @@ end
 
 local section = { __close = leave }
 
+--- Suspends until leave() lets the running coroutine in. If that is killed on its way in, the next
+-- one has its turn.
+local function wait_for_turn(self, co)
+  local came = false
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      if not came and self.owner == co then
+        self.depth = 1
+        leave(self)
+      end
+    end,
+  })
+  self.last = self.last + 1
+  self[self.last] = co
+  scheduler.wait()
+  came = true
+end
+
 local function call(self, f, ...)
   local _ <close> = self -- Left when f raises, and when its coroutine is killed, too.
   return f(...)
@@ -38,9 +56,7 @@ return function()
   return function(f, ...)
     local co = running()
     if self.owner ~= nil and self.owner ~= co then
-      self.last = self.last + 1
-      self[self.last] = co
-      scheduler.wait()
+      wait_for_turn(self, co)
     end
     self.owner = co
     self.depth = self.depth + 1
