@@ -157,6 +157,22 @@ function cases.shutdown_wakes_the_reader_and_keeps_what_was_received()
   assert(socket.invalid(server))
 end
 
+function cases.onclose_runs_before_the_reader_that_the_end_wakes()
+  local client, server = harness.pair()
+  local order = {}
+  local reader = harness.spawn(function()
+    socket.read(server)
+    order[#order + 1] = "reader"
+  end)
+  socket.onclose(server, function()
+    order[#order + 1] = "onclose"
+  end)
+  skynet.yield()
+  socket.close(client)
+  reader.join()
+  equal(table.concat(order, " "), "onclose reader")
+end
+
 function cases.onclose_runs_once_whoever_closes()
   for _, close_here in ipairs { true, false } do
     local client, server = harness.pair()

@@ -163,7 +163,7 @@ handlers[3] = function(id, ud)
   local f = onclose[id]
   if f then
     onclose[id] = nil
-    skynet.fork(f, id)
+    scheduler.run(f, id) -- Before the reader, which was only woken.
   end
 end
 
