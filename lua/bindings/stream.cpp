@@ -45,7 +45,8 @@ std::string_view check_text(lua_State* L, int index) {
   return {text, size};
 }
 
-// stream.name: a flag, `id`, `waiting` (in one of our calls), or what Lua gave it.
+// stream.name: a flag, `id`, `waiting` (in one of our calls), `waits_for_line` (in readline of
+// them), or what Lua gave it.
 int stream_get(lua_State* L) {
   const Stream* stream = check_stream(L, 1);
   const std::string_view name = check_text(L, 2);
@@ -55,6 +56,8 @@ int stream_get(lua_State* L) {
     lua_pushinteger(L, stream->id);
   } else if (name == "waiting") {
     lua_pushboolean(L, stream->waiter != nullptr);
+  } else if (name == "waits_for_line") {
+    lua_pushboolean(L, stream->waits_for_line());
   } else if (name == "callback" && stream->accepts) {
     lua_getiuservalue(L, 1, kThreadValue);
   } else {

@@ -44,6 +44,7 @@ struct Stream {
   /// Whether nobody has to be asked what data, an opening or an end means.
   [[nodiscard]] bool plain() const { return stream && !special && !closing && !suspended && !held; }
   [[nodiscard]] bool alive() const { return connected || opening; }
+  [[nodiscard]] bool waits_for_line() const { return waiter != nullptr && waits == Waits::line; }
 };
 
 /// More unread bytes than this are Lua's business: the peer is to be held back.

@@ -128,7 +128,7 @@ int call_readline(lua_State* L) {
   int is_integer = 1;
   const lua_Integer limit = lua_isnil(L, 3) ? kLineBytesMax : lua_tointegerx(L, 3, &is_integer);
   if (stream == nullptr || !stream->plain() || text == nullptr || size == 0 || is_integer == 0 ||
-      limit < 0) {
+      limit < 0 || stream->waits_for_line()) {  // The search is that of who waits.
     return otherwise(L);
   }
   const auto longest = static_cast<std::size_t>(limit);

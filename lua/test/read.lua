@@ -269,4 +269,25 @@ function cases.message_makes_no_garbage_but_its_string()
   assert(growth < 5000, ("%.0f bytes of garbage in 1000 round trips"):format(growth))
 end
 
+function cases.second_readline_leaves_the_separator_of_the_first()
+  local client, server = harness.pair()
+  local reader = harness.spawn(socket.readline, server, "X")
+  skynet.yield()
+  harness.expect_error("another coroutine waits", socket.readline, server, "Y")
+  socket.write(client, "oneYtwoX")
+  equal(reader.join(), "oneYtwo")
+end
+
+function cases.limit_closes_while_readline_waits()
+  local client, server = harness.pair()
+  local reader = harness.spawn(socket.readline, server, "X")
+  skynet.yield()
+  socket.limit(server, 10)
+  socket.write(client, ("z"):rep(1000))
+  local line, rest = reader.join()
+  equal(line, false)
+  equal(#rest, 1000)
+  harness.expect_log "more than its limit"
+end
+
 harness.run(cases, ...)

@@ -53,7 +53,10 @@ local function overflow(s, size)
 end
 
 --- A call waits in C, and more is there than it alone decides about.
-local function serve_call(s)
+local function serve_call(s, size)
+  if s.buffer_limit and size > s.buffer_limit and s.waits_for_line then
+    return overflow(s, size)
+  end
   local surplus = driver.surplus(s)
   if surplus then
     if surplus > HOLD_BYTES and not s.held then
@@ -72,7 +75,7 @@ handlers[1] = function(id, _, payload)
   end
   local size = push(s.buffer, nil, payload)
   if s.waiting then
-    return serve_call(s)
+    return serve_call(s, size)
   end
   local required, surplus = s.required, size
   if math_type(required) then

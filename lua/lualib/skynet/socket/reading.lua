@@ -87,6 +87,9 @@ end
 
 local function readline(id, separator, limit)
   local s = stream(id)
+  if s.waits_for_line then -- Another separator would end the search of who waits.
+    error("another coroutine waits on socket " .. id, 2)
+  end
   separator = separator or "\n"
   limit = limit or LINE_BYTES_MAX
   local line = pop_line(s.buffer, true, separator, limit)
