@@ -234,4 +234,49 @@ function cases.start_of_a_listener_that_is_being_closed_does_not_strand_the_clos
   assert(socket.invalid(listener))
 end
 
+function cases.close_in_a_close_variable_of_a_killed_coroutine_closes()
+  local _, server = harness.pair()
+  local co = skynet.fork(function()
+    local _ <close> = setmetatable({}, { __close = function() socket.close(server) end })
+    socket.read(server)
+  end)
+  skynet.sleep(1)
+  equal(skynet.killthread(co), co)
+  assert(socket.invalid(server), "its entry is still there")
+  harness.await_state(server, "free")
+end
+
+function cases.socket_of_a_killed_reader_can_be_read_and_closed()
+  for _, read in ipairs { socket.readall, socket.read } do
+    local client, server = harness.pair()
+    local co = skynet.fork(read, server)
+    skynet.sleep(1)
+    equal(skynet.killthread(co), co)
+    socket.write(client, "abc")
+    equal(socket.read(server, 3), "abc")
+    socket.close(server)
+    assert(socket.invalid(server))
+  end
+end
+
+function cases.closer_goes_on_when_the_reader_before_it_is_killed()
+  for _, read in ipairs { socket.readall, socket.read } do
+    local _, server = harness.pair()
+    local co = skynet.fork(read, server)
+    skynet.sleep(1)
+    local closer = harness.spawn(socket.close, server)
+    skynet.fork(skynet.killthread, co)
+    closer.join()
+    assert(socket.invalid(server))
+  end
+end
+
+function cases.killed_closer_leaves_no_entry()
+  local _, server = harness.pair()
+  local co = skynet.fork(socket.close, server)
+  skynet.fork(skynet.killthread, co)
+  skynet.sleep(1)
+  assert(socket.invalid(server))
+end
+
 harness.run(cases, ...)

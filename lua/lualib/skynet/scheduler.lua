@@ -15,7 +15,7 @@ local math_type = math.type
 local scheduler = {
   thread_of = {}, -- Coroutine of skynet.coroutine -> the one of ours that it runs inside of.
   -- Calls visit(co) for the coroutines that wait in calls of C, until one call returns true: that
-  -- one is taken out of its call and returned.
+  -- one is taken out of its call and returned, with the token it waited on.
   elsewhere = function() end,
 }
 
@@ -64,6 +64,9 @@ scheduler.on_drop = function() end
 
 --- Called with a coroutine that raised, whose stack is still there.
 scheduler.on_fail = function() end
+
+--- Called with the token that a coroutine slept on that was killed.
+scheduler.on_kill = function() end
 
 --- Deals with a coroutine that has just given control back.
 local function settle(co, ok, command)
@@ -311,10 +314,13 @@ local function take(wanted)
   for token, co in pairs(sleeping) do
     if matches(co) or found and co == its_session then
       sleeping[token] = nil
-      return found or co
+      return found or co, token
     end
   end
-  return found or scheduler.elsewhere(matches)
+  if found then
+    return found
+  end
+  return scheduler.elsewhere(matches)
 end
 
 --- Ends a coroutine that waits or has not begun: its to-be-closed variables are closed, and who
@@ -322,11 +328,14 @@ end
 -- @tparam thread|string thread the coroutine, or a part of its tostring()
 -- @treturn thread|nil the coroutine; nil if it does not wait
 function scheduler.killthread(thread)
-  local co = take(thread)
+  local co, token = take(thread)
   if co == nil then
     return
   end
   starts[co] = nil
+  if token ~= nil then
+    scheduler.on_kill(token)
+  end
   scheduler.on_drop(co)
   coroutine.close(co)
   return co

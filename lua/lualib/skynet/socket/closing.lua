@@ -34,7 +34,8 @@ local function close(id)
     error("socket " .. id .. " is being closed by another coroutine", 2)
   end
   s.closing = true
-  local answer = s.connected
+  -- In a <close> variable of a coroutine that raised or was killed nobody can wait.
+  local answer = s.connected and coroutine.isyieldable()
   if driver.close(id, answer) and answer then
     await_close(s)
   end
@@ -49,7 +50,8 @@ local function close(id)
 end
 
 --- Closes after sending what is queued. Suspends until that is done. A coroutine that waits on the
--- socket is woken first and may still read what is buffered. An unknown id is ignored.
+-- socket is woken first and may still read what is buffered. An unknown id is ignored. Where
+-- nothing can suspend, as in a <close> variable of a coroutine that was killed, it does not wait.
 -- @raises if another coroutine is closing it
 closing.close = driver.close_call(close, function() end)
 

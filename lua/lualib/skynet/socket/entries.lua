@@ -62,11 +62,35 @@ function sockets.end_wait(s)
   end
 end
 
+--- Its waiter was killed: the next may wait, and who waits to close goes on. If the killed one was
+-- closing it, nobody else will.
+local function forget_waiter(s)
+  s.suspended, s.awaiting, s.required = false, false, nil
+  if s.closer then
+    skynet.wakeup(s.closer)
+  elseif s.closing then
+    s.connected = false
+    if s.buffer then
+      driver.clear(s.buffer)
+    end
+    entries[s.id] = nil
+  end
+end
+
 function scheduler.elsewhere(visit)
   for _, s in pairs(entries) do
     local co = driver.waiting(s)
     if co and visit(co) then
-      return driver.waiter(s)
+      driver.waiter(s)
+      return co, s
+    end
+  end
+end
+
+function scheduler.on_kill(token)
+  for _, s in pairs(entries) do
+    if rawequal(s, token) then
+      return forget_waiter(s)
     end
   end
 end
