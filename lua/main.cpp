@@ -178,6 +178,7 @@ int run(Options options) {
   drain_output(runtime, first, kDrainLimit);
   stats.reset();
   watch.reset();
+  node->lookup().stop();  // Its thread would wake a reactor that is gone.
   // No destructor and no exit handler runs then: the service that hangs may use anything.
   if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
   return failed.load() || node->failed() ? kExitFailed : 0;

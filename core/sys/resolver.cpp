@@ -99,7 +99,9 @@ LinuxResolver::LinuxResolver(LinuxSys& /*sys*/, std::function<void()> on_ready)
 LinuxResolver::LinuxResolver(std::function<void()> on_ready, Lookup lookup)
     : shared_(std::make_shared<Shared>(std::move(on_ready), std::move(lookup))) {}
 
-LinuxResolver::~LinuxResolver() { shared_->stop(); }
+LinuxResolver::~LinuxResolver() { stop(); }
+
+void LinuxResolver::stop() { shared_->stop(); }
 
 void LinuxResolver::run(const std::shared_ptr<Shared>& shared) {
   while (const std::optional<ResolverQuery> query = shared->next_query()) {

@@ -29,8 +29,11 @@ class LinuxResolver {
   LinuxResolver(std::function<void()> on_ready, Lookup lookup);
   LinuxResolver(const LinuxResolver&) = delete;
   LinuxResolver& operator=(const LinuxResolver&) = delete;
-  /// Forgets all questions and answers. Waits for an `on_ready` under way, never for a lookup.
   ~LinuxResolver();
+
+  /// Forgets all questions; nobody is told of answers any more. Waits for an `on_ready` under way,
+  /// never for a lookup. The destructor does the same.
+  void stop();
 
   /// An answer always follows: endpoints, the resolver's error, or the errno that kept the thread
   /// from being started.

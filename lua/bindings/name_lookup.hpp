@@ -21,6 +21,10 @@ class NameLookup {
   /// newlines, or "-" and the resolver's reason.
   void ask(std::string name, ServiceHandle service, Session session);
 
+  /// Nobody is answered any more, and no answer is on its way when it returns. Call it before the
+  /// runtime stops. Never waits for a name.
+  void stop() { resolver_.stop(); }
+
  private:
   void post_answers();
 
