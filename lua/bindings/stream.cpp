@@ -207,13 +207,7 @@ Stream* check_stream(lua_State* L, int index) {
   return stream;
 }
 
-void push_callback(lua_State* L, SocketId id) {
-  push_entries(L);
-  lua_rawgeti(L, -1, id);
-  lua_getiuservalue(L, -1, kThreadValue);
-  lua_replace(L, -3);
-  lua_pop(L, 1);
-}
+void push_callback(lua_State* L, int index) { lua_getiuservalue(L, index, kThreadValue); }
 
 int wait_on_stream(lua_State* L, int index, Stream& stream, Stream::Waits waits, std::size_t wanted,
                    lua_KFunction then) {

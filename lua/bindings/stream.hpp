@@ -75,8 +75,8 @@ Stream* check_stream(lua_State* L, int index);
 int wait_on_stream(lua_State* L, int index, Stream& stream, Stream::Waits waits, std::size_t wanted,
                    lua_KFunction then);
 
-/// The callback of a listener, on top of the stack.
-void push_callback(lua_State* L, SocketId id);
+/// Pushes the callback of the listener at `index`.
+void push_callback(lua_State* L, int index);
 
 /// Whether what waiter waits for is there.
 bool satisfied(Stream& stream);

@@ -48,7 +48,7 @@ bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& messag
   lua_State* coroutine = push_acceptor(L);
   constexpr int kArguments = 3;
   if (lua_checkstack(coroutine, kArguments) == 0) return false;
-  push_callback(L, listener.id);
+  push_callback(L, -2);  // Of the listener, below the coroutine.
   lua_pushinteger(L, message.ud);
   const std::string_view address = message.data.text();
   lua_pushlstring(L, address.data(), address.size());

@@ -85,6 +85,16 @@ function reading.readall(id)
   return data
 end
 
+--- What readline() returns for what the buffer gave.
+local function line_or_why_not(s, line)
+  if line == nil then
+    return false, pop_all(s.buffer)
+  elseif line == false then
+    return nil, "line too long"
+  end
+  return line
+end
+
 local function readline(id, separator, limit)
   local s = stream(id)
   if s.waits_for_line then -- Another separator would end the search of who waits.
@@ -98,24 +108,13 @@ local function readline(id, separator, limit)
       line = pop_line(s.buffer, true, separator, limit)
     end
   end
-  if line == nil then
-    return false, pop_all(s.buffer)
-  elseif line == false then
-    return nil, "line too long"
-  end
-  return line
+  return line_or_why_not(s, line)
 end
 
 --- The end of a readline() that waited in C and did not get what it waited for.
 local function readline_after(s, separator, limit)
   end_wait(s)
-  local line = pop_line(s.buffer, true, separator or "\n", limit or LINE_BYTES_MAX)
-  if line == nil then
-    return false, pop_all(s.buffer)
-  elseif line == false then
-    return nil, "line too long"
-  end
-  return line
+  return line_or_why_not(s, pop_line(s.buffer, true, separator or "\n", limit or LINE_BYTES_MAX))
 end
 
 --- Reads a line.
