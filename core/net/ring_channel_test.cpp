@@ -104,7 +104,7 @@ class ControlChannel : public testing::Test {
     if (!channel.prepare_wait()) return true;
     std::array<pollfd, 2> fds = {pollfd{channel.ready_fd(), POLLIN, 0},
                                  pollfd{channel.wake_fd(), POLLIN, 0}};
-    const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
+    const auto ready = TEMP_FAILURE_RETRY(::poll(fds.data(), fds.size(), timeout_ms));
     channel.finish_wait();
     return ready > 0;
   }
@@ -424,7 +424,7 @@ TYPED_TEST(ControlChannel, WakeEndsTheWaitUnderWay) {
   waker = std::thread([this] { this->channel.wake(); });
   const int fd = this->channel.wake_fd() >= 0 ? this->channel.wake_fd() : this->channel.ready_fd();
   pollfd ready{fd, POLLIN, 0};
-  EXPECT_EQ(::poll(&ready, 1, kStuckMs), 1);
+  EXPECT_EQ(TEMP_FAILURE_RETRY(::poll(&ready, 1, kStuckMs)), 1);
   waker.join();
   this->channel.finish_wait();
   EXPECT_EQ(::poll(&ready, 1, 0), 0) << "the signal was not taken";

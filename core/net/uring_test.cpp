@@ -92,7 +92,7 @@ class Uring : public testing::Test {
     for (;;) {
       // The loopback may hand it over a moment after the call that sent it.
       pollfd readable{.fd = peer, .events = POLLIN};
-      ::poll(&readable, 1, 1'000);
+      TEMP_FAILURE_RETRY(::poll(&readable, 1, 1'000));
       const Result<std::size_t> got = world().sys.read(peer, buffer);
       if (!got) received.error = got.error();
       received.eof = got.value_or(1) == 0;

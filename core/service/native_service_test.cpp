@@ -29,7 +29,9 @@ using testing::HasSubstr;
 
 constexpr std::chrono::seconds kLimit{20};
 
-/// A blocking client whose calls fail, instead of waiting, after kLimit.
+/// A blocking client whose calls fail, instead of waiting, after kLimit. They are repeated when
+/// interrupted: a thread that had an io_uring is, some time after the ring was closed
+/// (io_ring_exit_work), and a call with a time limit ends with EINTR then.
 class Client {
  public:
   explicit Client(std::uint16_t port, int receive_bytes = 0)
@@ -42,7 +44,7 @@ class Client {
     }
     sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(port)};
     inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    EXPECT_EQ(TEMP_FAILURE_RETRY(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to)), 0);
   }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -52,7 +54,7 @@ class Client {
 
   bool write(std::span<const std::byte> bytes) const {
     while (!bytes.empty()) {
-      const ssize_t count = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t count = TEMP_FAILURE_RETRY(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
       if (count <= 0) return false;
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
@@ -64,7 +66,7 @@ class Client {
     std::vector<std::byte> bytes(count);
     std::size_t held = 0;
     while (held < count) {
-      const ssize_t got = recv(fd_, bytes.data() + held, count - held, 0);
+      const ssize_t got = TEMP_FAILURE_RETRY(recv(fd_, bytes.data() + held, count - held, 0));
       if (got <= 0) break;
       held += static_cast<std::size_t>(got);
     }
@@ -75,7 +77,7 @@ class Client {
   /// The end of the stream, an error or a time limit: 0, or the errno.
   [[nodiscard]] int end() const {
     char byte = 0;
-    return recv(fd_, &byte, 1, 0) == 0 ? 0 : errno;
+    return TEMP_FAILURE_RETRY(recv(fd_, &byte, 1, 0)) == 0 ? 0 : errno;
   }
 
   void finish_writing() const { shutdown(fd_, SHUT_WR); }
