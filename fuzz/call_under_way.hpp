@@ -31,7 +31,8 @@ struct CallUnderWay {
   bool posted = false;
   bool told = false;                        ///< The ledger of datagrams knows of it.
   std::optional<ControlPacket> extra = {};  ///< Another packet, which it is about to post.
-  State seen = State::free;                 ///< When a send looked.
+  State seen = State::free;                 ///< When a send looked,
+  bool seen_open = false;                   ///< and whether sends were accepted.
   std::size_t place = 0;  ///< Among the messages, of one that is written directly.
   bool direct = false;    ///< The kernel had the message,
   bool cut = false;       ///< and left something.

@@ -289,8 +289,11 @@ void ModelledServer::udp_connect(SocketId id, const Endpoint& to) {
 // ---- Commands
 
 void ModelledServer::start(ServiceHandle requester, SocketId id) {
-  const auto done = give(StartPacket{.id = id, .requester = requester},
-                         [&] { return server_->start(requester, id); });
+  const auto done = give(StartPacket{.id = id, .requester = requester}, [&] {
+    const auto given = server_->start(requester, id);
+    if (server_->state(id) == State::paccept) starting_.insert(id);
+    return given;
+  });
   SKYSOCK_CHECK(done.has_value());
 }
 

@@ -150,6 +150,7 @@ class ModelledServer {
   void finish(CallUnderWay& call);
   void was_posted(CallUnderWay& call);
   void overlapped_send(SocketId id, const std::string& text, const Endpoint* to, Priority priority);
+  [[nodiscard]] bool accepts_sends(SocketId id, State state) const;
   void check_overlapped_refusal(const CallUnderWay& call, SocketId id, std::error_code error);
   void check_limit(const CallUnderWay& call, SocketId id);
   void check_address_refusal(SocketId id, std::error_code error);
@@ -202,6 +203,7 @@ class ModelledServer {
   std::map<SocketId, Accepted> accepted_;  ///< By send().
   /// Direct writes whose rest the reactor was not told of yet.
   std::map<SocketId, int> remainders_;
+  std::set<SocketId> starting_;  ///< Accepted ones with a start on its way, or done.
   std::map<SocketId, std::string> destinations_;  ///< Default ones, of datagram sockets.
   std::set<SocketId> dropped_;                    ///< Lost output while they changed owners.
   std::set<SocketId> connects_;                   ///< Made by open().

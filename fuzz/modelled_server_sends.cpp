@@ -27,6 +27,13 @@ std::uint64_t ModelledServer::keep_bytes(SocketId id) const {
 }
 
 /// `bytes` of a send count from now on.
+/// Whether send() accepts output of `id` in `state`: where the table keeps it, and where a start is
+/// on its way.
+bool ModelledServer::accepts_sends(SocketId id, State state) const {
+  return traits(state).send != SendMode::refused ||
+         (state == State::paccept && starting_.contains(id));
+}
+
 void ModelledServer::accepted(SocketId id, std::size_t bytes) {
   accepted_[id].bytes += bytes;
   ++accepted_[id].sends;
@@ -48,7 +55,7 @@ void ModelledServer::check_refusal(SocketId id, std::size_t bytes, std::error_co
   }
   ++refused_;
   if (error == std::errc::bad_file_descriptor) {
-    SKYSOCK_CHECK(traits(state).send == SendMode::refused);
+    SKYSOCK_CHECK(!accepts_sends(id, state));
     return;
   }
   check_address_refusal(id, error);
@@ -117,7 +124,7 @@ void ModelledServer::send(SocketId id, const std::string& text, Priority priorit
   const State state = server_->state(id);
   const auto done = pass_on(id, text, nullptr, priority);
   if (!done) return check_refusal(id, text.size(), done.error(), state);
-  SKYSOCK_CHECK(traits(state).send != SendMode::refused);
+  SKYSOCK_CHECK(accepts_sends(id, state));
   took(id, text, nullptr, priority, *done);
 }
 
@@ -139,7 +146,7 @@ void ModelledServer::send_to(SocketId id, const Endpoint& to, const std::string&
   const State state = server_->state(id);
   const auto done = pass_on(id, text, &to, Priority::high);
   if (!done) return check_refusal(id, text.size(), done.error(), state);
-  SKYSOCK_CHECK(traits(state).send != SendMode::refused);
+  SKYSOCK_CHECK(accepts_sends(id, state));
   took(id, text, &to, Priority::high, *done);
 }
 

@@ -100,6 +100,7 @@ void ModelledServer::left(YieldPoint point, SocketId id) {
   const auto found = calls_.find(threads_->current());
   if (found != calls_.end() && point == YieldPoint::send_looks) {
     found->second->seen = server_->state(id);
+    found->second->seen_open = accepts_sends(id, found->second->seen);
   }
 }
 
@@ -142,7 +143,7 @@ void ModelledServer::overlapped_send(SocketId id, const std::string& text, const
   const Overlapped overlapped(*this, call);
   const Result<SendOutcome> done = pass_on(id, text, to, priority);
   if (!done) return check_overlapped_refusal(call, id, done.error());
-  SKYSOCK_CHECK(traits(call.seen).send != SendMode::refused);
+  SKYSOCK_CHECK(call.seen_open);
   const bool written = *done == SendOutcome::written;
   SKYSOCK_CHECK(written == (call.direct && !call.cut));
   if (written) ++written_;
@@ -174,7 +175,7 @@ void ModelledServer::check_overlapped_refusal(const CallUnderWay& call, SocketId
   }
   ++refused_;
   if (error != std::errc::bad_file_descriptor) return check_address_refusal(id, error);
-  SKYSOCK_CHECK(traits(call.seen).send == SendMode::refused || server_->state(id) == State::free);
+  SKYSOCK_CHECK(!call.seen_open || server_->state(id) == State::free);
 }
 
 }  // namespace skysock::fuzz

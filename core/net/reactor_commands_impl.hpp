@@ -324,9 +324,10 @@ Result<void> Reactor<Sys>::set_option(Connection& connection, const OptionPacket
       shared.limit.store(static_cast<std::uint32_t>(packet.value), std::memory_order_relaxed);
       return {};
     case ConnectionOption::output_limit_policy: {
-      Published seen = shared.seen();
-      seen.policy = packet.value == 0 ? LimitPolicy::refuse : LimitPolicy::abort;
-      shared.publish(seen);
+      shared.republish([&](Published& seen) {
+        seen.policy = packet.value == 0 ? LimitPolicy::refuse : LimitPolicy::abort;
+        return true;
+      });
       return {};
     }
   }
@@ -374,9 +375,11 @@ template <Syscalls Sys>
 void Reactor<Sys>::quiesce(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
   const Locked locked(*this, shared);
-  Published seen = shared.seen();
-  if (seen.send == SendMode::direct) seen.send = SendMode::queued;
-  shared.publish(seen);
+  shared.republish([](Published& seen) {
+    if (seen.send != SendMode::direct) return false;
+    seen.send = SendMode::queued;
+    return true;
+  });
 }
 
 template <Syscalls Sys>

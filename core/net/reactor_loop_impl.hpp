@@ -72,9 +72,10 @@ void Reactor<Sys>::start_idle_timeout(Connection& connection) {
   const std::int64_t limit_ms = set.value_or(tuning_.idle_timeout_ms);
   timeouts_.remove(slot_of(connection));
   if (limit_ms > 0) timeouts_.set(slot_of(connection), now_ms_ + limit_ms);
-  SharedSlot& shared = shared_->slots.at(connection.id);
-  Published seen = shared.seen();
-  if (std::exchange(seen.timed, limit_ms > 0) != seen.timed) shared.publish(seen);
+  shared_->slots.at(connection.id).republish([timed = limit_ms > 0](Published& seen) {
+    const bool was = std::exchange(seen.timed, timed);
+    return was != timed;
+  });
 }
 
 /// Services run, and what they commanded, until nobody has anything to say.

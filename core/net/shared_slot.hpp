@@ -129,7 +129,8 @@ class SlotLock {
   std::atomic<std::uint32_t> state_{kFree};
 };
 
-/// What a sender needs to know of a socket's state: one word, written by the reactor.
+/// What a sender needs to know of a socket's state: one word, written by the reactor, and by who
+/// starts an accepted socket.
 struct Published {
   State state = State::free;
   SendMode send = SendMode::refused;
@@ -220,6 +221,29 @@ struct alignas(64) SharedSlot {
     return Published::unpack(published.load(std::memory_order_acquire));
   }
   void publish(const Published& what) { published.store(what.packed(), std::memory_order_release); }
+
+  /// Publishes what `change(Published&)` makes of what is published, unless it returns false.
+  template <typename Change>
+  void republish(Change change) {
+    std::uint32_t word = published.load(std::memory_order_acquire);
+    for (;;) {
+      Published what = Published::unpack(word);
+      if (!change(what) ||
+          published.compare_exchange_weak(word, what.packed(), std::memory_order_release,
+                                          std::memory_order_acquire)) {
+        return;
+      }
+    }
+  }
+
+  /// A start of `id` is in the channel: what is sent from now on comes behind it.
+  void start_posted(SocketId id) {
+    republish([&](Published& what) {
+      if (what.state != State::paccept || output.id() != id) return false;
+      what.send = SendMode::queued;
+      return true;
+    });
+  }
 };
 static_assert(sizeof(SharedSlot) == 64);
 

@@ -113,7 +113,8 @@ class SocketServer {
 
   /// Makes `requester` the owner and lets a listener accept or an accepted connection read; ends a
   /// hold. Answered in every case: by OPEN "start", OPEN "transfer", the OPEN or ERR of a connect
-  /// under way, or ERR. Errors: bad_file_descriptor for an id that never can be one. Source:
+  /// under way, or ERR. A send to an accepted connection may follow at once, from any thread that
+  /// knows of the call. Errors: bad_file_descriptor for an id that never can be one. Source:
   /// socket_server_start().
   Result<void> start(ServiceHandle requester, SocketId id);
 
@@ -132,12 +133,12 @@ class SocketServer {
 
   /// Sends `payload` in order with every earlier send of the same priority; always consumes it.
   /// A datagram socket sends it to its default destination. `written` when the kernel took all of
-  /// it on this thread. Errors: bad_file_descriptor (EBADF) for an id that is unknown, closed or
-  /// closing; no_buffer_space (ENOBUFS) beyond the limit of queued output (with the policy `abort`
-  /// the connection is shut down, too); destination_address_required. A failure of the peer is
-  /// never reported here: it arrives as ERR. Cost: one write(2) when nothing is pending and the
-  /// priority is high; else a control packet.
-  /// Source: socket_server_send(), socket_server_send_lowpriority().
+  /// it on this thread. Errors: bad_file_descriptor (EBADF) for an id that is unknown, closed,
+  /// closing, a listener's, or that of an accepted connection before its start(); no_buffer_space
+  /// (ENOBUFS) beyond the limit of queued output (with the policy `abort` the connection is shut
+  /// down, too); destination_address_required. A failure of the peer is never reported here: it
+  /// arrives as ERR. Cost: one write(2) when nothing is pending and the priority is high; else a
+  /// control packet. Source: socket_server_send(), socket_server_send_lowpriority().
   Result<SendOutcome> send(SocketId id, Block payload, Priority priority = Priority::high);
   /// The same; copies only what the kernel does not take at once. The memory is the caller's again.
   Result<SendOutcome> send(SocketId id, std::span<const std::byte> payload,

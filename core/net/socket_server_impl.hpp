@@ -234,7 +234,10 @@ Result<void> SocketServer<Sys>::udp_connect(SocketId id, const std::string& host
 template <Syscalls Sys>
 Result<void> SocketServer<Sys>::start(ServiceHandle requester, SocketId id) {
   if (id <= 0) return failure(std::errc::bad_file_descriptor);
-  return impl_->parts.give(StartPacket{.id = id, .requester = requester});
+  Result<void> given = impl_->parts.give(StartPacket{.id = id, .requester = requester});
+  SharedSlot* slot = impl_->parts.shared.slots.find(id);
+  if (given && slot != nullptr) slot->start_posted(id);
+  return given;
 }
 
 template <Syscalls Sys>

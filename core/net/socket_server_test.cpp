@@ -309,6 +309,30 @@ TYPED_TEST(SocketServerOn, A45_SendToAListenerOrAnUnstartedConnectionIsRefused) 
   EXPECT_EQ(world.server->counts().payloads_parked, 0U);
 }
 
+TYPED_TEST(SocketServerOn, LV01_SendsRightAfterTheStartOfAnAcceptedConnectionFollowInOrder) {
+  auto& world = this->world_;
+  const auto pair = world.connection(false);
+  ASSERT_TRUE(world.server->start(kOwner, pair.id).has_value());
+  EXPECT_TRUE(world.send(pair.id, "wel"));
+  EXPECT_TRUE(world.send(pair.id, "come"));
+  world.settle();
+  EXPECT_TRUE(world.send(pair.id, "!"));
+  EXPECT_EQ(world.peer_read(pair.peer, 8).text, "welcome!");
+  EXPECT_EQ(world.server->counts().payloads_parked, 0U);
+}
+
+TYPED_TEST(SocketServerOn, LV01_ASendBehindAStartIsFreedWhenTheConnectionIsClosedBeforeBoth) {
+  auto& world = this->world_;
+  const auto pair = world.connection(false);
+  world.close(pair.id, CloseMode::abortive);
+  ASSERT_TRUE(world.server->start(kOwner, pair.id).has_value());
+  EXPECT_TRUE(world.send(pair.id, "too late"));
+  world.settle();
+  EXPECT_EQ(world.server->state(pair.id), State::free);
+  EXPECT_FALSE(world.send(pair.id, "later"));
+  EXPECT_EQ(world.server->counts().payloads_parked, 0U);
+}
+
 TYPED_TEST(SocketServerOn, LV19_AConnectionWhoseOwnerIsGoneIsClosed) {
   auto& world = this->world_;
   const auto pair = world.connection();

@@ -92,23 +92,17 @@ local function connection_of(fd)
   return assert(unforward(fd), "fd " .. tostring(fd) .. " is not connected")
 end
 
---- Whoever gets the answer to "forward" or "accept" can write to the fd.
-local function open(fd)
-  gateserver.openclient(fd)
-  gateserver.awaitclient(fd)
-end
-
 function commands.forward(source, fd, client, agent)
   local connection = connection_of(fd)
   connection.client = client or 0
   connection.agent = agent or source
   fds[connection.agent] = fd
-  open(fd)
+  gateserver.openclient(fd)
 end
 
 function commands.accept(_, fd)
   connection_of(fd)
-  open(fd)
+  gateserver.openclient(fd)
 end
 
 function commands.kick(source, fd)

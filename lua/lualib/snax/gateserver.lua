@@ -37,33 +37,12 @@ local max_clients = MAX_CLIENTS
 local client_count = 0 -- Of `admitted`.
 local admitted = {} -- fd -> true, until its CLOSE.
 local clients = {} -- fd -> true; false after its CLOSE; nil once the handler closed it.
-local starting = {} -- fd -> tokens of those who wait until it is started.
 
---- Starts to read from a client. An fd that is not open is ignored.
+--- Starts to read from a client; whoever knows of it can write to the fd. An fd that is not open is
+-- ignored.
 function gateserver.openclient(fd)
   if clients[fd] then
-    starting[fd] = starting[fd] or {}
     driver.start(fd)
-  end
-end
-
---- Suspends until openclient(fd) was carried out: before that, nobody can write to the fd. Ours.
-function gateserver.awaitclient(fd)
-  local waiting = starting[fd]
-  if waiting then
-    local token = {}
-    waiting[#waiting + 1] = token
-    skynet.wait(token)
-  end
-end
-
-local function wake_starters(fd)
-  local waiting = starting[fd]
-  if waiting then
-    starting[fd] = nil
-    for _, token in ipairs(waiting) do
-      skynet.wakeup(token)
-    end
   end
 end
 
@@ -133,8 +112,6 @@ local function message_handlers(handler)
     if opening and id == opening.id then
       opening.address, opening.port = address, port
       skynet.wakeup(opening)
-    else
-      wake_starters(id)
     end
   end
 
@@ -156,7 +133,6 @@ local function message_handlers(handler)
   end
 
   function on.close(fd)
-    wake_starters(fd)
     if not admitted[fd] then
       return
     end
@@ -179,7 +155,6 @@ local function message_handlers(handler)
     elseif fd == listener then
       skynet.error("gate: accept: " .. text)
     elseif admitted[fd] then
-      wake_starters(fd)
       driver.shutdown(fd)
       if handler.error then
         handler.error(fd, text)

@@ -14,6 +14,7 @@ if mode == "gate" then
   end
   function handler.connect(fd)
     gateserver.openclient(fd)
+    driver.send(fd, netpack.pack("welcome"))
   end
   function handler.message(fd, msg, size)
     driver.send(fd, netpack.pack(netpack.tostring(msg, size):upper()))
@@ -32,6 +33,7 @@ else
     local port = skynet.call(gate, "lua", "open", { address = "127.0.0.1", port = 0 })
     print(skynet.call(gate, "lua", "anything", 1, 2))
     local id = socket.open("127.0.0.1", port)
+    print(socket.read(id, 9):sub(3))
     socket.write(id, string.pack(">s2s2", "first", "second"))
     print(socket.read(id, 7):sub(3), socket.read(id, 8):sub(3))
     socket.close(id)
