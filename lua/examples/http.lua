@@ -1,6 +1,7 @@
 --- HTTP/1.1 responder: GET and HEAD of /, POST of /echo; connections are kept.
 -- Usage: skysock lua/examples/http.lua HOST PORT   (PORT 0: any free port, see the printed line)
 
+local command_line = require "command_line"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
@@ -138,14 +139,13 @@ local function serve(id)
   socket.close(id)
 end
 
-local host, port = ...
-port = math.tointeger(tonumber(port))
-assert(port and host ~= "", "usage: skysock http.lua HOST PORT")
+local host, port = command_line.address("http.lua HOST PORT", 0, ...)
 
 skynet.start(function()
   local id, address, bound = socket.listen(host, port)
-  assert(id, address)
+  if not id then
+    command_line.fail(("cannot listen on %s:%d: %s"):format(host, port, address))
+  end
   assert(socket.start(id, serve))
-  print("listening on " .. host .. ":" .. bound)
-  io.stdout:flush()
+  command_line.listening(host .. ":" .. bound)
 end)

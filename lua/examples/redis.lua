@@ -2,6 +2,7 @@
 -- strings or as lines; requests may be pipelined. The values live in this service.
 -- Usage: skysock lua/examples/redis.lua HOST PORT   (PORT 0: any free port, see the printed line)
 
+local command_line = require "command_line"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
@@ -170,14 +171,13 @@ local function serve(id)
   socket.close(id)
 end
 
-local host, port = ...
-port = math.tointeger(tonumber(port))
-assert(port and host ~= "", "usage: skysock redis.lua HOST PORT")
+local host, port = command_line.address("redis.lua HOST PORT", 0, ...)
 
 skynet.start(function()
   local id, address, bound = socket.listen(host, port)
-  assert(id, address)
+  if not id then
+    command_line.fail(("cannot listen on %s:%d: %s"):format(host, port, address))
+  end
   assert(socket.start(id, serve))
-  print("listening on " .. host .. ":" .. bound)
-  io.stdout:flush()
+  command_line.listening(host .. ":" .. bound)
 end)

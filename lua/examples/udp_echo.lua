@@ -1,10 +1,11 @@
 --- UDP echo server: sends every datagram back to where it came from.
 -- Usage: skysock lua/examples/udp_echo.lua HOST PORT   (PORT 0: any free port, see the printed line)
 
+local command_line = require "command_line"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
-local host, port = ...
+local host, port = command_line.address("udp_echo.lua HOST PORT", 0, ...)
 
 -- The address that the kernel gave, which netstat knows.
 local function bound_address(id)
@@ -16,11 +17,13 @@ local function bound_address(id)
 end
 
 skynet.start(function()
-  local id
-  id = socket.udp_listen(host, tonumber(port), function(data, from)
+  local id, made
+  made, id = pcall(socket.udp_listen, host, port, function(data, from)
     socket.sendto(id, from, data)
   end)
+  if not made then
+    command_line.fail(("cannot listen on %s:%d: %s"):format(host, port, id:match "udp_listen: (.*)"))
+  end
   skynet.yield() -- Without workers the server is asked to make it when we wait.
-  print("listening on " .. bound_address(id))
-  io.stdout:flush()
+  command_line.listening(bound_address(id))
 end)

@@ -126,13 +126,21 @@ expect_line() {
     failures=$((failures + 1))
   fi
 }
-expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua"
-expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1
-expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1 abc
-expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" 127.0.0.1 65536
-expect_line "cannot listen on 192.0.2.1:80: " "$examples/echo.lua" 192.0.2.1 80
-expect_line "cannot listen on no such host:80: " "$examples/echo.lua" "no such host" 80
-expect_line "usage: skysock echo.lua HOST PORT" "$examples/echo.lua" "" 80
+for script in echo http redis udp_echo chat/main; do
+  usage="usage: skysock $(basename $script).lua HOST PORT"
+  expect_line "$usage" "$examples/$script.lua"
+  expect_line "$usage" "$examples/$script.lua" 127.0.0.1
+  expect_line "$usage" "$examples/$script.lua" 127.0.0.1 abc
+  expect_line "$usage" "$examples/$script.lua" 127.0.0.1 65536
+  expect_line "$usage" "$examples/$script.lua" "" 80
+done
+for script in echo http redis udp_echo; do
+  expect_line "cannot listen on 192.0.2.1:80: " "$examples/$script.lua" 192.0.2.1 80
+  expect_line "cannot listen on no such host:80: " "$examples/$script.lua" "no such host" 80
+done
+expect 1 "cannot listen on 192.0.2.1:80: " "$examples/chat/main.lua" 192.0.2.1 80
+expect_line "usage: skysock client.lua HOST PORT" "$examples/chat/client.lua" 127.0.0.1 abc
+expect_line "cannot connect to 127.0.0.1:1: " "$examples/chat/client.lua" 127.0.0.1 1
 expect_line "usage: skysock client.lua HOST PORT" "$examples/client.lua" 127.0.0.1 abc
 expect_line "cannot connect to 127.0.0.1:1: " "$examples/client.lua" 127.0.0.1 1 word
 "$skysock" --native echo --listen 127.0.0.1:0 >"$directory/listening" &

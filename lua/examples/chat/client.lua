@@ -4,7 +4,16 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
+-- Ends the program with 1 and this text; an error object with a text has no traceback.
+local function fail(text)
+  error(setmetatable({}, { __tostring = function() return text end }))
+end
+
 local host, port = ...
+port = math.tointeger(tonumber(port))
+if not (port and host ~= "" and port >= 1 and port <= 65535) then
+  fail("usage: skysock client.lua HOST PORT   (PORT from 1 to 65535)")
+end
 
 --- The text of the next frame; nil at the end.
 local function read_frame(id)
@@ -13,7 +22,10 @@ local function read_frame(id)
 end
 
 skynet.start(function()
-  local id = assert(socket.open(host, math.tointeger(tonumber(port))))
+  local id, reason = socket.open(host, port)
+  if not id then
+    fail(("cannot connect to %s:%d: %s"):format(host, port, reason))
+  end
   skynet.fork(function()
     local input = socket.stdin()
     local line = socket.readline(input)
