@@ -130,7 +130,7 @@ const Form& random_form(std::size_t theme, Prng& random) {
 
 // ---- Threads that stop
 
-void add(SimProgram& program, char letter, std::vector<std::uint8_t> arguments) {
+void add(SimProgram& program, char letter, SimOperation::Arguments arguments) {
   program.operations.push_back({.letter = letter, .arguments = std::move(arguments)});
 }
 
@@ -177,6 +177,7 @@ SimProgram random_program(Prng& random) {
   // Most are short, so that many are run; some are long, for what needs many steps.
   const std::size_t more = random.below(8) == 0 ? 44 : 6;
   SimProgram program;
+  program.operations.reserve(4 * (kOperationsMin + more));  // Room for what add_switch() adds.
   for (std::uint8_t& choice : program.world) {
     // Most worlds are plain but for one thing or two.
     choice = random.below(3) == 0 ? static_cast<std::uint8_t>(random.below(256)) : std::uint8_t{0};

@@ -161,7 +161,11 @@ const Form& form_of(char letter) {
 }
 
 std::vector<std::uint8_t> bytes_of(const SimProgram& program) {
-  std::vector<std::uint8_t> bytes(program.world.begin(), program.world.end());
+  std::vector<std::uint8_t> bytes;
+  std::size_t count = program.world.size();
+  for (const SimOperation& operation : program.operations) count += 2 + operation.arguments.size();
+  bytes.reserve(count);
+  bytes.assign(program.world.begin(), program.world.end());
   for (const SimOperation& operation : program.operations) {
     bytes.push_back(static_cast<std::uint8_t>(operation.letter));
     if (operation.letter == kRaw) {
@@ -225,7 +229,8 @@ std::expected<SimProgram, std::string> parse_program(std::string_view text) {
                                           : arguments_from(*form, rest);
     if (!arguments) return failed(arguments.error());
     if (arguments->size() > kArgumentBytesMax) return failed("expected at most 63 bytes");
-    program.operations.push_back({.letter = form->letter, .arguments = std::move(*arguments)});
+    program.operations.push_back(
+        {.letter = form->letter, .arguments = {arguments->begin(), arguments->end()}});
   }
   if (!has_world) return std::unexpected("expected a line 'world' with 5 numbers from 0 to 255");
   return program;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <expected>
 #include <span>
@@ -16,8 +17,11 @@ namespace skysock::fuzz {
 /// a byte that picks among what there is at that moment, so that a program stays one whatever is
 /// taken out of it.
 struct SimOperation {
+  /// Most have room in place: millions of programs are made.
+  using Arguments = boost::container::small_vector<std::uint8_t, 16>;
+
   char letter = 'q';
-  std::vector<std::uint8_t> arguments;  ///< As many as the operation has; of raw bytes, those.
+  Arguments arguments;  ///< As many as the operation has; of raw bytes, those.
 
   bool operator==(const SimOperation&) const = default;
 };

@@ -93,7 +93,7 @@ TEST(SimProgram, CommentsAndEmptyLinesDoNotCount) {
   const auto program = parse_program(kConnection);
   ASSERT_TRUE(program) << program.error();
   EXPECT_EQ(program->operations.size(), 10U);
-  EXPECT_EQ(program->operations.back().arguments, (std::vector<std::uint8_t>{0x53, 6, 0xFF}));
+  EXPECT_EQ(program->operations.back().arguments, (SimOperation::Arguments{0x53, 6, 0xFF}));
 }
 
 TEST(SimProgram, WhatIsWrongIsSaidWithItsLine) {

@@ -18,9 +18,13 @@ constexpr std::size_t kPeerBytesMax = 8'192;
 }  // namespace
 
 void set_hosts(SimKernel& kernel) {
-  kernel.set_host(kTwoAddresses, {endpoint(kOtherRemoteHost, 0), endpoint(kRemoteHost, 0)});
-  kernel.set_host(kDeadThenAlive, {endpoint(kDeadHostV6, 0), endpoint(kRemoteHost, 0)});
-  kernel.set_host(kOurselves, {endpoint(kLocalHost, 0)});
+  static const Endpoint kRemote = endpoint(kRemoteHost, 0);
+  static const Endpoint kOtherRemote = endpoint(kOtherRemoteHost, 0);
+  static const Endpoint kDeadV6 = endpoint(kDeadHostV6, 0);
+  static const Endpoint kLocal = endpoint(kLocalHost, 0);
+  kernel.set_host(kTwoAddresses, {kOtherRemote, kRemote});
+  kernel.set_host(kDeadThenAlive, {kDeadV6, kRemote});
+  kernel.set_host(kOurselves, {kLocal});
   kernel.set_host_error(kUnresolvable, EAI_FAIL);
 }
 

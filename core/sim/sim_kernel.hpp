@@ -56,7 +56,9 @@ class SimKernel {
     std::uint64_t datagrams_sent = 0;
   };
 
-  explicit SimKernel(SimOptions options = {}) : options_(options) {}
+  explicit SimKernel(SimOptions options = {}) : options_(options) {
+    descriptors_.reserve(kDescriptorsUsual);
+  }
   SimKernel(const SimKernel&) = delete;
   SimKernel& operator=(const SimKernel&) = delete;
 
@@ -242,6 +244,7 @@ class SimKernel {
   void note_read(int fd, std::size_t bytes);
   std::size_t take_send_limit(int fd);
   static constexpr std::size_t kPartsMax = 1'024;  ///< UIO_MAXIOV.
+  static constexpr std::size_t kDescriptorsUsual = 32;
 
   // Network.
   Listener* listener_at(const Endpoint& endpoint);
