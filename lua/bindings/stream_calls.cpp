@@ -217,6 +217,8 @@ void add_stream_calls(lua_State* L) {
                                             {"close_call", make_call<call_close>},
                                             {nullptr, nullptr}};
   luaL_setfuncs(L, kFunctions, 0);
+  lua_pushinteger(L, kLineBytesMax);
+  lua_setfield(L, -2, "LINE_BYTES_MAX");
 }
 
 }  // namespace skysock::lua

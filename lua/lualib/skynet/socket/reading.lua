@@ -8,7 +8,7 @@ local entries, stream, suspend = sockets.entries, sockets.stream, sockets.suspen
 local end_wait = sockets.end_wait
 local pop, pop_all, pop_line = driver.pop, driver.readall, driver.readline
 
-local LINE_BYTES_MAX = 16 * 1024 * 1024 -- A peer must not fill our memory with a line without end.
+local LINE_BYTES_MAX = driver.LINE_BYTES_MAX
 
 local reading = {}
 
