@@ -15,7 +15,8 @@
 namespace skysock::lua {
 namespace {
 
-constexpr char kEntriesKey = 0;  // Its address is the registry key.
+constexpr lua_Integer kBallast = 40;  // Entries that are no socket's.
+constexpr char kEntriesKey = 0;       // Its address is the registry key.
 
 // Types of userdata: Lua has not, or has, changed it.
 constexpr const char* kStreamType = "skysock.stream";
@@ -157,11 +158,23 @@ int entries_gc(lua_State* L) {
   lua_pushnil(L);
   while (lua_next(L, 1) != 0) {
     auto* stream = static_cast<Stream*>(lua_touserdata(L, -1));
-    close_socket(Service::of(L), stream->id);
+    if (stream->id > 0) close_socket(Service::of(L), stream->id);
     stream->bytes.clear();  // Those that Lua never changed have no finaliser.
     lua_pop(L, 1);
   }
   return 0;
+}
+
+// Lua sizes a table by what is in it: with few sockets, a new one would often find it full and have
+// it made again, 600 instructions for every accepted connection. So the table on top is never
+// small.
+void add_ballast(lua_State* L) {
+  new_stream(L, 0);
+  for (lua_Integer key = -kBallast; key < 0; ++key) {
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, key);
+  }
+  lua_pop(L, 1);
 }
 
 }  // namespace
@@ -266,6 +279,7 @@ void add_stream_functions(lua_State* L) {
   lua_pushcfunction(L, entries_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+  add_ballast(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kEntriesKey);
   static constexpr luaL_Reg kFunctions[] = {{"entries", stream_entries}, {"stream", stream_new},
                                             {"waiting", stream_waiting}, {"waiter", stream_waiter},
