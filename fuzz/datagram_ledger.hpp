@@ -23,7 +23,8 @@ class DatagramLedger {
 
   /// `id` is bound to `local`.
   void bound(SocketId id, const std::string& local) { ids_[local] = id; }
-  /// A peer sent `text` to one of our endpoints; nothing happens when nobody has it.
+  /// A peer sent `text` to one of our endpoints, where it was not dropped; nothing happens when
+  /// nobody has it.
   void sent_by_peer(const std::string& from, const std::string& to, const std::string& text);
   /// The owner of `id` heard of it.
   void heard(SocketId id, const std::string& from, const std::string& text);

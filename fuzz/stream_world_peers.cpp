@@ -103,8 +103,9 @@ void StreamWorld::op_udp_peer_send() {
   const HostPort parts = parse_host_port(to).value();
   const Endpoint at = endpoint(parts.host.c_str(), parts.port);
   if (at.family() != peer.local().family()) return;
-  server_.datagrams().sent_by_peer(peer.local().text(), to, *text);
-  peer.send_to(at, *text);
+  if (peer.send_to(at, *text)) {
+    server_.datagrams().sent_by_peer(peer.local().text(), to, *text);
+  }
 }
 
 /// The end of a pipe that we kept: reads or writes, or closes.

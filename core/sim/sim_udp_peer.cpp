@@ -6,8 +6,11 @@
 
 namespace skysock {
 
-void SimUdpPeer::send_to(const Endpoint& to, std::string_view text) {
+bool SimUdpPeer::send_to(const Endpoint& to, std::string_view text) {
+  const std::shared_ptr<UdpSocket> receiver = network_->at(to);
+  const std::uint64_t dropped = receiver ? receiver->dropped() : 0;
   SKYSOCK_CHECK(network_->send(socket_, to, std::as_bytes(std::span(text.data(), text.size()))));
+  return receiver != nullptr && receiver->dropped() == dropped;
 }
 
 std::optional<SimUdpPeer::Datagram> SimUdpPeer::take() {

@@ -22,8 +22,8 @@ class SimUdpPeer {
   SimUdpPeer(std::shared_ptr<UdpSocket> socket, std::shared_ptr<UdpNetwork> network)
       : socket_(std::move(socket)), network_(std::move(network)) {}
 
-  /// Requires: what UdpNetwork::send() takes.
-  void send_to(const Endpoint& to, std::string_view text);
+  /// Returns whether somebody there had room for it. Requires: what UdpNetwork::send() takes.
+  bool send_to(const Endpoint& to, std::string_view text);
   /// The oldest datagram that arrived.
   std::optional<Datagram> take();
 

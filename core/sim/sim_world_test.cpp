@@ -104,9 +104,9 @@ TEST_F(SimWorld, ADatagramWithoutRoomIsDroppedAndTheNextOneMayFit) {
   sys.options().datagram_queue_bytes = 10;
   const int fd = make_datagrams();
   SimUdpPeer peer = sys.udp_peer(kFar);
-  peer.send_to(kHere, "four");
-  peer.send_to(kHere, "too long");
-  peer.send_to(kHere, "fits 6");
+  EXPECT_TRUE(peer.send_to(kHere, "four"));
+  EXPECT_FALSE(peer.send_to(kHere, "too long"));
+  EXPECT_TRUE(peer.send_to(kHere, "fits 6"));
   EXPECT_EQ(receive(fd), "four@" + kFar.text());
   EXPECT_EQ(receive(fd), "fits 6@" + kFar.text());
   EXPECT_EQ(receive(fd), kAgain);

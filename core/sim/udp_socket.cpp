@@ -26,7 +26,10 @@ std::optional<std::errc> sending_fault(int family, const Endpoint& to, std::size
 }  // namespace
 
 void UdpSocket::receive(const Endpoint& from, std::span<const std::byte> bytes) {
-  if (!queue_.empty() && queue_bytes_ + bytes.size() > queue_bytes_max_) return;
+  if (!queue_.empty() && queue_bytes_ + bytes.size() > queue_bytes_max_) {
+    ++dropped_;
+    return;
+  }
   queue_.push_back({.from = from, .bytes = {bytes.begin(), bytes.end()}});
   queue_bytes_ += bytes.size();
   edges_.readable();

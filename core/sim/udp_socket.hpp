@@ -39,6 +39,8 @@ class UdpSocket {
   void set_queue_bytes_max(std::size_t bytes) { queue_bytes_max_ = bytes; }
 
   [[nodiscard]] std::uint32_t readiness() const;
+  /// Datagrams that had no room.
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
   [[nodiscard]] int family() const { return family_; }
   /// Empty until bound.
   [[nodiscard]] const Endpoint& local() const { return local_; }
@@ -55,6 +57,7 @@ class UdpSocket {
   std::size_t queue_bytes_max_;
   std::deque<Datagram> queue_;
   std::size_t queue_bytes_ = 0;
+  std::uint64_t dropped_ = 0;
   bool report_icmp_ = false;
   int error_ = 0;
   Edges edges_;
