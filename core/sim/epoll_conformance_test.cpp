@@ -482,6 +482,20 @@ TYPED_TEST(EpollConformance, EvenAShutdownThatFailsIsAnEdge) {
   EXPECT_TRUE(this->is_quiet());
 }
 
+TYPED_TEST(EpollConformance, AShutdownOfAListenerIsAnEdgeWhoseAcceptsGoOn) {
+  const int listener = this->make_listener();
+  EXPECT_EQ(this->add(listener, EPOLLIN | EPOLLET), "ok");
+  EXPECT_EQ(outcome(this->sys.shutdown_write(listener)), "ok");
+  EXPECT_TRUE(this->is_quiet()) << "nobody came";
+  this->start_connect(listener);
+  EXPECT_EQ(this->next(), EPOLLIN);
+  EXPECT_TRUE(this->is_quiet());
+  EXPECT_EQ(outcome(this->sys.shutdown_write(listener)), "ok");
+  EXPECT_EQ(this->next(), EPOLLIN);
+  EXPECT_TRUE(this->is_quiet());
+  this->accept(listener);
+}
+
 TYPED_TEST(EpollConformance, OfTheArrivalsOnlyAFinPassesAMaskWithoutReading) {
   const auto [client, server] = this->make_pair();
   EXPECT_EQ(this->add(server, EPOLLOUT | EPOLLET), "ok");

@@ -68,7 +68,11 @@ Result<void> SimKernel::shutdown_write(int fd) {
   const Result<Object*> object = open(Call::shutdown_write, fd);
   if (!object) return Failure(object.error());
   if (auto* end = std::get_if<Stream>(*object)) return (*end)->shutdown_write();
-  if (std::holds_alternative<Listener>(**object)) return {};
+  if (auto* listener = std::get_if<Listener>(*object)) {
+    listener->edges.any();
+    if (listener->shut) return failure(std::errc::not_connected);
+    return {};
+  }
   const bool datagrams = std::holds_alternative<Datagrams>(**object);
   return failure(datagrams ? std::errc::not_connected : std::errc::not_a_socket);
 }
