@@ -26,6 +26,21 @@ function cases.LV33_listen_on_a_foreign_address_returns_nil_and_the_reason()
   assert(reason:find("assign"), reason)
 end
 
+--- As programs for skynet do, where a listen that fails raises.
+function cases.start_of_nothing_says_why_there_is_nothing()
+  local port = harness.listen(function() end)
+  local id = socket.listen("127.0.0.1", port)
+  local line = debug.getinfo(1, "l").currentline + 2
+  local _, err = pcall(function()
+    socket.start(id, function() end)
+  end)
+  equal(err:match "open.lua:.*", ("open.lua:%d: bad argument #1 to 'start' (id expected, got nil; "):format(line)
+    .. ("cannot listen on 127.0.0.1:%d: Address already in use)"):format(port))
+  id = socket.open("127.0.0.1", harness.closed_port())
+  _, err = pcall(socket.start, id)
+  assert(err:find("got nil; cannot connect to 127.0.0.1:%d+: Connection refused"), err)
+end
+
 function cases.address_may_be_one_string()
   local id, address, port = assert(socket.listen("127.0.0.1:0"))
   equal(address, "127.0.0.1")

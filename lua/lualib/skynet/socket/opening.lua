@@ -10,6 +10,14 @@ local new_entry = sockets.new_entry
 
 local opening = {}
 
+--- Why the last socket was not made: a program for skynet, whose listen() raises, hands our nil on.
+local last_failure
+
+local function failed(what, host, port, reason)
+  last_failure = ("cannot %s %s%s: %s"):format(what, host, port and ":" .. port or "", reason)
+  return nil, reason
+end
+
 --- What the server answered for `s`: id or nil, reason.
 local function opened(s)
   local id = s.id
@@ -44,10 +52,14 @@ function opening.open(host, port, wanted)
   options.check(wanted)
   local id, reason = driver.connect(host, port)
   if not id then
-    return nil, reason
+    return failed("connect to", host, port, reason)
   end
   options.set(id, wanted)
-  return await_open(new_entry(id))
+  local ok, why = await_open(new_entry(id))
+  if not ok then
+    return failed("connect to", host, port, why)
+  end
+  return ok
 end
 
 --- Reads and writes a descriptor of this process, which is never closed.
@@ -87,13 +99,13 @@ function opening.listen(host, port, backlog, wanted)
   options.check(wanted)
   local id, reason = driver.listen(host, port, backlog)
   if not id then
-    return nil, reason
+    return failed("listen on", host, port, reason)
   end
   local s = new_entry(id, true)
   s.listening, s.options = true, wanted
   local ok, why = await_open(s)
   if not ok then
-    return nil, why
+    return failed("listen on", host, port, why)
   end
   return id, s.address, s.port
 end
@@ -112,6 +124,9 @@ local function check_startable(id, s, callback)
 end
 
 local function start(id, callback, wanted)
+  if id == nil then
+    error("bad argument #1 to 'start' (id expected, got nil" .. (last_failure and "; " .. last_failure or "") .. ")", 3)
+  end
   if type(callback) == "table" then
     callback, wanted = nil, callback
   end
