@@ -32,7 +32,8 @@ struct CallUnderWay {
   bool told = false;                        ///< The ledger of datagrams knows of it.
   std::optional<ControlPacket> extra = {};  ///< Another packet, which it is about to post.
   State seen = State::free;                 ///< When a send looked,
-  bool seen_open = false;                   ///< and whether sends were accepted.
+  bool seen_open = false;                   ///< and whether sends were accepted,
+  std::optional<bool> seen_aborts;          ///< what the limit's policy was, if that is known.
   std::size_t place = 0;  ///< Among the messages, of one that is written directly.
   bool direct = false;    ///< The kernel had the message,
   bool cut = false;       ///< and left something.

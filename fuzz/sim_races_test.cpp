@@ -100,6 +100,14 @@ TEST(SimRaces, ARawPacketMayTakeThePayloadOfASendThatStopped) {
   expect_passes(socket + raw + stops + "poll\n");
 }
 
+/// A send goes by the policy that it saw when it began.
+TEST(SimRaces, APolicyThatChangesUnderASendIsNotItsOwn) {
+  expect_passes(
+      "world 0 0 24 0 4\nopen service=0 where=0\npoll\npoll\n"
+      "begin thread=0 points=1\nsend id=0 size=245\n"
+      "set_option id=0 option=10 value=0\npoll\nsend id=0 size=176\n");
+}
+
 bool switches(const SimProgram& program) {
   return std::ranges::any_of(program.operations, [](const SimOperation& operation) {
     return operation.letter == kBegin || operation.letter == kResume;
