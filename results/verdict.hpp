@@ -1,8 +1,8 @@
 #pragma once
 
 // The decision rule of a comparison, apart from how samples are taken: "Decisions" in
-// ARCHITECTURE.md says why it is this one. All values are natural logarithms of ratios B/A, so that
-// a slowdown and its mirror image weigh the same.
+// core/DECISIONS.md says why it is this one. All values are natural logarithms of ratios B/A, so
+// that a slowdown and its mirror image weigh the same.
 
 #include <array>
 #include <cstddef>
