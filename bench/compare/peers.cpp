@@ -54,6 +54,8 @@ std::vector<Peer> default_peers(const std::string& source_dir) {
   std::vector<Peer> peers = {
       {.name = kBaseline, .argv = {folder + "/raw_epoll_server", "127.0.0.1", "0"}},
       {.name = kPlainUring, .argv = {folder + "/raw_uring_server", "127.0.0.1", "0"}},
+      {.name = "libuv", .argv = {folder + "/raw_libuv_server", "127.0.0.1", "0"}},
+      {.name = "asio", .argv = {folder + "/raw_asio_server", "127.0.0.1", "0"}},
       native(kWorkers0, "workers=0"),
       native(kSkysockUring, "workers=0,poller=io_uring"),
       native("skysock_workers1", "workers=1"),

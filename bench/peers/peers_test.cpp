@@ -15,7 +15,9 @@
 #include "bench/load/accept_load.hpp"
 #include "bench/load/echo_load.hpp"
 #include "bench/load/pattern.hpp"
+#include "bench/peers/raw_asio.hpp"
 #include "bench/peers/raw_epoll.hpp"
+#include "bench/peers/raw_libuv.hpp"
 #include "bench/peers/raw_uring.hpp"
 #include "bench/stream/stream_load.hpp"
 #include "core/base/stream_pattern.hpp"
@@ -34,6 +36,16 @@ struct Uring {
   // On a thread of its own: the end of a ring interrupts the thread that used it some time later.
   static load::Outcome<void> check() { return std::async(std::launch::async, check_uring).get(); }
   static constexpr auto serve = serve_raw_uring;
+};
+
+struct Asio {
+  static load::Outcome<void> check() { return {}; }
+  static constexpr auto serve = serve_raw_asio;
+};
+
+struct Libuv {
+  static load::Outcome<void> check() { return {}; }
+  static constexpr auto serve = serve_raw_libuv;
 };
 
 /// Serves on its own thread, from construction to destruction.
@@ -73,7 +85,7 @@ class Peers : public testing::Test {
     if (const auto usable = Kind::check(); !usable) GTEST_SKIP() << usable.error();
   }
 };
-using Kinds = testing::Types<Epoll, Uring>;
+using Kinds = testing::Types<Epoll, Uring, Asio, Libuv>;
 TYPED_TEST_SUITE(Peers, Kinds);
 
 /// A blocking connection with a small receive buffer; waits 10 s at most. Its segments are smaller
