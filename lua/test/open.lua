@@ -175,4 +175,22 @@ function cases.hundred_connections_at_once_each_get_their_own_bytes()
   skynet.yield()
 end
 
+function cases.open_where_nobody_can_wait_raises_and_opens_nothing()
+  local port, listener = harness.listen(socket.close_fd)
+  local before = #socket.netstat()
+  for _, f in ipairs { socket.open, socket.listen } do
+    harness.expect_error("cannot wait here", string.gsub, "x", "x", function()
+      f("127.0.0.1", f == socket.open and port or 0)
+    end)
+  end
+  harness.expect_error("cannot wait here", string.gsub, "x", "x", socket.stdin)
+  equal(#socket.netstat(), before)
+  harness.expect_error("cannot wait here", string.gsub, "x", "x", function()
+    socket.start(listener, print)
+  end)
+  local client = assert(socket.open("127.0.0.1", port)) -- Its callback is still the first one.
+  equal(socket.readall(client), "")
+  socket.close(client)
+end
+
 harness.run(cases, ...)

@@ -290,4 +290,17 @@ function cases.limit_closes_while_readline_waits()
   harness.expect_log "more than its limit"
 end
 
+function cases.read_where_nobody_can_wait_raises_and_leaves_the_socket_to_the_next()
+  local client, server = harness.pair()
+  for _, read in ipairs { socket.read, socket.readline, socket.readall, socket.block } do
+    harness.expect_error("cannot wait here", string.gsub, "x", "x", function()
+      read(server)
+    end)
+  end
+  local reader = harness.spawn(socket.readline, server)
+  skynet.yield()
+  socket.write(client, "line\n")
+  equal(reader.join(), "line")
+end
+
 harness.run(cases, ...)

@@ -239,6 +239,24 @@ function cases.wait_outside_of_a_coroutine_raises()
   assert(main_chunk_error:find("skynet.start"), main_chunk_error)
 end
 
+function cases.wait_inside_of_a_c_function_raises_and_wakes_nobody_later()
+  local function inside(f, ...)
+    local arguments = table.pack(...)
+    local ok, err = pcall(string.gsub, "x", "x", function()
+      f(table.unpack(arguments, 1, arguments.n))
+    end)
+    assert(not ok and err:find "C%-call boundary", err)
+  end
+  inside(skynet.sleep, 1)
+  inside(skynet.call, skynet.self(), "debug", "PING")
+  inside(skynet.wait, "token")
+  assert(not pcall(skynet.sleep, 1, 0 / 0)) -- No token.
+  equal(skynet.wakeup "token", false)
+  equal(skynet.stat "task", 2) -- The harness's own.
+  equal(skynet.sleep(10), nil)
+  harness.forget_log "unknown session" -- Of the timer that NaN left.
+end
+
 function cases.exit_ends_a_service_whose_coroutines_wait()
   for _ = 1, 10 do
     skynet.fork(skynet.wait)

@@ -9,6 +9,7 @@
 local core = require "skynet.core"
 
 local running, resume, yield = coroutine.running, coroutine.resume, coroutine.yield
+local isyieldable = coroutine.isyieldable
 local table_pack, table_unpack = table.pack, table.unpack
 local math_type = math.type
 
@@ -132,11 +133,14 @@ function scheduler.current()
   return not is_main and (scheduler.thread_of[co] or co) or nil
 end
 
---- The same, and the one of skynet.coroutine inside of it if there is one. Raises outside.
+--- The same, and the one of skynet.coroutine inside of it if there is one. Raises where nobody can
+-- wait, before anything is registered that would wake the coroutine when it waits for something else.
 local function this_coroutine()
   local co, is_main = running()
   if is_main then
     error("cannot wait here: call it in a coroutine, e.g. inside skynet.start", 3)
+  elseif not isyieldable() then
+    error("cannot wait here: attempt to yield across a C-call boundary", 3)
   end
   return scheduler.thread_of[co] or co, co
 end
@@ -256,8 +260,8 @@ function scheduler.sleep(ti, token)
   end
   local session = scheduler.next_session()
   core.timeout(session, ti)
+  sleeping[token] = session -- Raises for NaN.
   sessions[session] = thread
-  sleeping[token] = session
   if yield "SLEEP" == "BREAK" then
     return "BREAK"
   end
@@ -381,7 +385,7 @@ end
 
 --- Ends the running coroutine of a service that was told to end.
 function scheduler.quit()
-  if coroutine.isyieldable() then
+  if isyieldable() then
     yield "QUIT"
   end
 end

@@ -2,6 +2,7 @@
 -- @module skynet.socket.opening
 
 local driver = require "skynet.socketdriver"
+local scheduler = require "skynet.scheduler"
 local options = require "skynet.socket.options"
 local sockets = require "skynet.socket.entries"
 
@@ -50,6 +51,7 @@ function opening.open(host, port, wanted)
     port, wanted = nil, port
   end
   options.check(wanted)
+  scheduler.check()
   local id, reason = driver.connect(host, port)
   if not id then
     return failed("connect to", host, port, reason)
@@ -67,6 +69,7 @@ end
 -- @treturn integer|nil id
 -- @treturn string reason, if nil
 function opening.bind(fd)
+  scheduler.check()
   local id, reason = driver.bind(fd)
   if not id then
     return nil, reason
@@ -97,6 +100,7 @@ function opening.listen(host, port, backlog, wanted)
     backlog, wanted = nil, backlog
   end
   options.check(wanted)
+  scheduler.check()
   local id, reason = driver.listen(host, port, backlog)
   if not id then
     return failed("listen on", host, port, reason)
@@ -131,6 +135,7 @@ local function start(id, callback, wanted)
     callback, wanted = nil, callback
   end
   options.check(wanted)
+  scheduler.check()
   local before = entries[id]
   if before and before.closing then
     return nil, "socket closed" -- Its entry belongs to the coroutine that closes it.

@@ -2,6 +2,7 @@
 -- @module skynet.socket.reading
 
 local driver = require "skynet.socketdriver"
+local scheduler = require "skynet.scheduler"
 local sockets = require "skynet.socket.entries"
 
 local entries, stream, suspend = sockets.entries, sockets.stream, sockets.suspend
@@ -20,6 +21,7 @@ local function await(s, required, line_limit)
   elseif s.suspended or s.waiting then
     error("another coroutine waits on socket " .. s.id, 3)
   end
+  scheduler.check()
   s.required, s.line_limit = required, line_limit
   s.awaiting = true
   suspend(s)
