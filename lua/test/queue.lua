@@ -30,6 +30,40 @@ function cases.queue_runs_one_after_another_in_order()
   end
 end
 
+function cases.queue_lets_nobody_in_whom_others_woke()
+  local lock, inside = queue(), 0
+  local function enter()
+    inside = inside + 1
+    equal(inside, 1)
+    skynet.sleep(2)
+    inside = inside - 1
+  end
+  local first = harness.spawn(lock, enter)
+  local thread
+  local second = harness.spawn(function()
+    thread = coroutine.running()
+    lock(enter)
+  end)
+  skynet.yield()
+  skynet.wakeup(thread)
+  first.join()
+  second.join()
+end
+
+function cases.queue_is_not_given_to_who_could_not_wait_for_it()
+  local lock = queue()
+  local first = harness.spawn(lock, skynet.sleep, 2)
+  local second = harness.spawn(function()
+    expect_error("cannot wait here", string.gsub, "x", "x", function()
+      lock(error, "inside")
+    end)
+    equal(skynet.sleep(5), nil) -- Not woken as if its turn had come.
+  end)
+  first.join()
+  second.join()
+  equal(lock(select, 2, 1, "free"), "free")
+end
+
 function cases.queue_may_be_entered_again_by_who_is_inside()
   local lock = queue()
   local waiting

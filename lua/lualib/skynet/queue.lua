@@ -14,11 +14,11 @@ local function leave(self)
   end
   self.owner = nil
   while self.first <= self.last do
-    local next_owner = self[self.first]
+    local turn = self[self.first]
     self[self.first] = nil
     self.first = self.first + 1
-    if scheduler.wakeup(next_owner) then -- Else it was killed while it waited.
-      self.owner = next_owner
+    if scheduler.wakeup(turn) then -- Else it was killed while it waited.
+      self.owner = turn.co
       return
     end
   end
@@ -26,8 +26,8 @@ end
 
 local section = { __close = leave }
 
---- Suspends until leave() lets the running coroutine in. If that is killed on its way in, the next
--- one has its turn.
+--- Suspends until leave() lets the running coroutine in, whoever wakes that coroutine meanwhile. If
+-- it is killed on its way in, the next one has its turn.
 local function wait_for_turn(self, co)
   local came = false
   local _ <close> = setmetatable({}, {
@@ -38,9 +38,10 @@ local function wait_for_turn(self, co)
       end
     end,
   })
+  local turn = { co = co } -- The token, which nobody else has.
   self.last = self.last + 1
-  self[self.last] = co
-  scheduler.wait()
+  self[self.last] = turn
+  scheduler.wait(turn)
   came = true
 end
 
