@@ -232,15 +232,31 @@ local function watch_overload(self, stream)
   end)
 end
 
+--- Returns what a `local _ <close>` takes to call f(): also when the coroutine raises or is killed.
+local function at_end(f)
+  return setmetatable({}, { __close = f })
+end
+
+--- Runs the auth function. A connection that was not authorised is given up.
+local function run_auth(self)
+  self.__auth_coroutine = coroutine.running()
+  local ok, err = false, nil
+  local _ <close> = at_end(function()
+    self.__auth_coroutine = false
+    if not ok then
+      disconnect(self, self.__sock)
+    end
+  end)
+  ok, err = pcall(self.__auth, self)
+  return ok, err
+end
+
 local connect_once
 
---- Runs the auth function. It may change the host, which asks for another connection.
+--- The auth function may change the host, which asks for another connection.
 local function authorise(self)
-  self.__auth_coroutine = coroutine.running()
-  local ok, err = pcall(self.__auth, self)
-  self.__auth_coroutine = false
+  local ok, err = run_auth(self)
   if not ok then
-    disconnect(self, self.__sock)
     return false, "auth failed: " .. tostring(err)
   elseif not self.__sock then
     return connect_once(self)
@@ -304,6 +320,19 @@ local function is_connected(self)
   return self.__sock and (not authorising or authorising == coroutine.running())
 end
 
+--- Connects for all who wait for that meanwhile; they go on however it ends.
+local function connect_for_all(self, once)
+  local waiting = {}
+  self.__connecting = waiting
+  local _ <close> = at_end(function()
+    self.__connecting = false
+    for _, token in ipairs(waiting) do
+      skynet.wakeup(token)
+    end
+  end)
+  connect(self, once)
+end
+
 --- Suspends until there is a connection; only one coroutine makes it.
 local function await_connection(self, once)
   if is_connected(self) then
@@ -315,13 +344,7 @@ local function await_connection(self, once)
     table.insert(self.__connecting, token)
     skynet.wait(token)
   else
-    self.__connecting = {}
-    connect(self, once)
-    local waiting = self.__connecting
-    self.__connecting = false
-    for _, token in ipairs(waiting) do
-      skynet.wakeup(token)
-    end
+    connect_for_all(self, once)
   end
   if not is_connected(self) then
     error(socket_error)
