@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "core/base/check.hpp"
+#include "lua/bindings/service.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -46,6 +46,17 @@ int core_acceptors(lua_State* L) {
   return 0;
 }
 
+// What is pushed is called with `count` arguments. Only a script that took functions of Lua's own
+// away, or replaced them, can make it raise: that is logged.
+bool call_scheduler(lua_State* L, int count) {
+  if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
+  std::size_t size = 0;
+  const char* text = luaL_tolstring(L, -1, &size);
+  Service::of(L).log(text, size);
+  lua_pop(L, 2);
+  return false;
+}
+
 }  // namespace
 
 void resume(lua_State* L, lua_State* coroutine, int count) {
@@ -63,8 +74,7 @@ void resume(lua_State* L, lua_State* coroutine, int count) {
   } else {
     lua_pushnil(L);
   }
-  const int settled = lua_pcall(L, 3, 0, 0);
-  SKYSOCK_CHECK(settled == LUA_OK);  // It only logs.
+  call_scheduler(L, 3);
   lua_settop(L, base);
 }
 
@@ -85,9 +95,9 @@ lua_State* push_acceptor(lua_State* L) {
 }
 
 void run_queues(lua_State* L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &kRunQueuesKey);
-  const int ran = lua_pcall(L, 0, 0, 0);
-  SKYSOCK_CHECK(ran == LUA_OK);  // Errors of coroutines are logged there.
+  do {  // What raised has left the queue: the others run still.
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kRunQueuesKey);
+  } while (!call_scheduler(L, 0));
 }
 
 void add_coroutine_functions(lua_State* L) {

@@ -107,4 +107,42 @@ function cases.services_end_at_random_moments_under_traffic()
   socket.close(listener)
 end
 
+--- Calls `take_away()`, then raises "first" in a coroutine that data wakes, and "second" in one that
+-- it has woken before.
+local function raise_twice(take_away)
+  local client, server = harness.pair()
+  skynet.fork(function()
+    socket.read(server)
+    skynet.fork(error, "second")
+    error "first"
+  end)
+  skynet.yield()
+  take_away()
+  socket.write(client, "x")
+  skynet.sleep(5)
+end
+
+function cases.errors_are_logged_in_a_script_without_the_module_debug()
+  local kept = debug
+  raise_twice(function()
+    debug = nil
+  end)
+  harness.pair() -- A connection is accepted.
+  debug = kept
+  harness.expect_log "first"
+  harness.expect_log "second"
+end
+
+function cases.script_that_takes_away_what_the_scheduler_needs_ends_nothing_else()
+  local kept = pcall
+  raise_twice(function()
+    pcall = nil
+  end)
+  pcall = kept
+  harness.forget_log "global 'pcall'" -- Most of it went to standard error.
+  local client, server = harness.pair()
+  socket.write(client, "y")
+  equal(socket.read(server), "y")
+end
+
 harness.run(cases, ...)

@@ -57,6 +57,22 @@ function cases.fork_passes_nil_arguments()
   assert(count == 3 and first == nil and second == 2 and third == nil)
 end
 
+function cases.fork_of_too_many_arguments_raises_and_the_next_one_runs()
+  local many = {}
+  for i = 1, 600000 do
+    many[i] = i
+  end
+  harness.expect_error("stack overflow", function()
+    skynet.fork(print, table.unpack(many))
+  end)
+  local ran = false
+  skynet.fork(function()
+    ran = true
+  end)
+  skynet.yield()
+  assert(ran)
+end
+
 function cases.error_in_a_coroutine_keeps_the_wakeup_queue()
   local woken = 0
   local tokens = { {}, {}, {} }

@@ -9,6 +9,7 @@ local core = require "skynet.core"
 local scheduler = require "skynet.scheduler"
 
 local running = coroutine.running
+local getinfo = debug.getinfo
 local core_send, answer, run_queues = core.send, scheduler.answer, scheduler.run_queues
 
 local messages = {
@@ -254,7 +255,7 @@ local function handle(f, unpack, session, source, memory, size)
   if owed then
     owed_session[co], owed_to[co] = nil, nil
     if owed ~= 0 then
-      local from = debug.getinfo(f, "S")
+      local from = getinfo(f, "S")
       core.error(("Maybe forgot response session %d from %s : %s:%d"):format(
         owed, messages.address(source), from.source, from.linedefined))
     end

@@ -9,7 +9,8 @@
 local core = require "skynet.core"
 
 local running, resume, yield = coroutine.running, coroutine.resume, coroutine.yield
-local isyieldable = coroutine.isyieldable
+local isyieldable, close = coroutine.isyieldable, coroutine.close
+local traceback = debug.traceback -- A script may take `debug` away, e.g. from code that it loads.
 local table_pack, table_unpack = table.pack, table.unpack
 local math_type = math.type
 
@@ -75,15 +76,15 @@ local function settle(co, ok, command)
     return
   end
   if not ok then
-    core.error(debug.traceback(co, scheduler.describe(command)))
+    core.error(traceback(co, scheduler.describe(command)))
     scheduler.on_fail(co)
   elseif command == "USER" then
-    core.error(debug.traceback(co, "skynet.coroutine.yield outside of a skynet.coroutine.resume"))
+    core.error(traceback(co, "skynet.coroutine.yield outside of a skynet.coroutine.resume"))
   elseif command ~= "QUIT" then
-    core.error(debug.traceback(co, "coroutine yielded without skynet.wait: it is dropped"))
+    core.error(traceback(co, "coroutine yielded without skynet.wait: it is dropped"))
   end
   scheduler.on_drop(co)
-  coroutine.close(co)
+  close(co)
 end
 
 local function run(co, ...)
@@ -212,8 +213,9 @@ end
 -- @treturn thread the coroutine, which is also the token to wake it by default.
 function scheduler.fork(f, ...)
   local co = co_create()
+  local fork = table_pack(co, f, ...) -- Raises when there is no room for the arguments.
   forks_last = forks_last + 1
-  forks[forks_last] = table_pack(co, f, ...)
+  forks[forks_last] = fork
   core.queued()
   return co
 end
@@ -341,7 +343,7 @@ function scheduler.killthread(thread)
     scheduler.on_kill(token)
   end
   scheduler.on_drop(co)
-  coroutine.close(co)
+  close(co)
   return co
 end
 
@@ -378,7 +380,7 @@ function scheduler.stop()
   end)
   for co, is_thread in pairs(waiting) do
     if is_thread then
-      coroutine.close(co)
+      close(co)
     end
   end
 end

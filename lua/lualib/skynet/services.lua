@@ -6,6 +6,8 @@ local messages = require "skynet.messages"
 local modules = require "skynet.require"
 local scheduler = require "skynet.scheduler"
 
+local traceback = debug.traceback
+
 local services = {}
 
 local lua = messages.protocol "lua"
@@ -157,7 +159,7 @@ function services.run_start(f)
     local ok, err = xpcall(function()
       modules.run_inits()
       f()
-    end, debug.traceback)
+    end, traceback)
     if ok then
       services.tell_launcher("LAUNCHOK")
     else

@@ -17,6 +17,7 @@ local wake, hold = sockets.wake, sockets.hold
 local push, has_line = driver.push, driver.readline
 local math_type = math.type
 local running, yield = coroutine.running, coroutine.yield
+local traceback, getinfo, getlocal = debug.traceback, debug.getinfo, debug.getlocal
 local HOLD_BYTES = sockets.HOLD_BYTES
 local ACCEPTORS_MAX = 1024 -- Kept, so that a burst does not hold memory for ever.
 local FORGET_AFTER = 6000 -- 1/100 s: by then the server has carried out every command.
@@ -180,7 +181,7 @@ local function discard(id)
 end
 
 local function run_accept(callback, id, address)
-  local ok, err = xpcall(callback, debug.traceback, id, address)
+  local ok, err = xpcall(callback, traceback, id, address)
   if not ok then
     skynet.error(err)
     discard(id)
@@ -205,9 +206,9 @@ core.acceptors(accept, idle_acceptors)
 function scheduler.on_fail(co)
   local level = 0
   repeat
-    local info = debug.getinfo(co, level, "f")
+    local info = getinfo(co, level, "f")
     if info and info.func == accept then
-      local _, id = debug.getlocal(co, level, 2)
+      local _, id = getlocal(co, level, 2)
       return skynet.fork(discard, id)
     end
     level = level + 1
