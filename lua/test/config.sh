@@ -62,6 +62,7 @@ cat >etc/config <<'CONFIG'
 include "common"
 thread = 2
 harbor = 0
+logpath = "."
 bootstrap = "snlua bootstrap"
 start = "main one two"
 luaservice = root .. "service/?.lua;" .. root .. "packaged/?/main.lua"
@@ -79,7 +80,7 @@ for line in "preloaded for	main" "greeting of a module" "key	thread	2" "key	own_
   "key	from_shell	of the environment" "key	deep	included from an included file" "key	harbor	0" \
   "key	start	main one two" "a line of the log" \
   "shop runs	shop	$directory/program/packaged/shop/	goods of the shop	shop	a	b" \
-  "skysock: warning: etc/config: without a meaning here: bootstrap, harbor"; do
+  "skysock: warning: etc/config: without a meaning here: bootstrap, harbor, logpath"; do
   expect 0 "$line" etc/config
 done
 expect_not "own_key,"
@@ -96,9 +97,10 @@ threads() {
   "$skysock" "${@:2}" "$1" | sed -n 's/^threads //p'
 }
 echo 'thread = 3 start = "threads"' >three
+echo 'thread = "3" start = "threads"' >three_in_text
 echo 'thread = 1 start = "threads"' >one
 echo 'start = "threads"' >unsaid
-for run in "three 2" "unsaid 0" "three --tuning=workers=1 0" "unsaid --tuning=workers=2 1"; do
+for run in "three 2" "three_in_text 2" "unsaid 0" "three --tuning=workers=1 0" "unsaid --tuning=workers=2 1"; do
   read -ra words <<<"$run"
   more=${words[-1]}
   if [ "$(threads "${words[@]:0:${#words[@]}-1}")" -ne $(($(threads one) + more)) ]; then
@@ -137,6 +139,8 @@ wrong "wrong:2: \$NOT_SET_ANYWHERE: expected a variable of the environment, ther
   <<<$'a = 1\nb = "$NOT_SET_ANYWHERE"'
 wrong "wrong:1: cannot read none: No such file or directory" <<<'include "none"'
 wrong "wrong:1: include: expected a file, got nil" <<<'include()'
+wrong "wrong:2: include: expected files in each other at most 32 deep, got \"wrong\"" \
+  <<<$'\ninclude "wrong"'
 echo 'thread = -1' >etc/bad
 wrong "etc/bad:1: thread: expected a number of threads from 0 to 64, got -1" <<<'include "etc/bad"'
 wrong "wrong:1: syntax error near" <<<'thread 4'

@@ -8,17 +8,19 @@
 
 local SKYNETS = {
   address = true, bootstrap = true, cluster = true, cpath = true, daemon = true, enablessl = true,
-  harbor = true, logservice = true, lualoader = true, master = true, profile = true, snax = true,
-  standalone = true,
+  harbor = true, logpath = true, logservice = true, lualoader = true, master = true, profile = true,
+  snax = true, standalone = true,
 }
 local TEXTS = {
   logger = true, logpath = true, lua_cpath = true, lua_path = true, luaservice = true,
   preload = true, start = true,
 }
 local WORKERS_MAX = 64
+local DEPTH_MAX = 32 -- A file that includes itself, maybe through others, ends with its place.
 
 local settings = {}
 local folder = "" -- Of the file that is being read.
+local depth = 0 -- How many files are being read.
 local read
 
 local function expect(condition, place, key, what, value)
@@ -28,12 +30,14 @@ local function expect(condition, place, key, what, value)
   end
 end
 
+--- Returns the value to keep.
 local function check(place, key, value)
   expect(type(key) == "string", place, tostring(key), "a name as key", key)
   if key == "thread" then
-    local count = math.type(value) == "integer" and value
+    local count = math.tointeger(tonumber(value)) -- "4" will do, as in skynet.
     expect(count and count >= 0 and count <= WORKERS_MAX, place, key,
       "a number of threads from 0 to " .. WORKERS_MAX, value)
+    return count
   elseif TEXTS[key] then
     expect(type(value) == "string" and value ~= "", place, key, "a text", value)
   else
@@ -41,6 +45,7 @@ local function check(place, key, value)
     expect(kind == "string" or kind == "number" or kind == "boolean", place, key,
       "a text, number or boolean", value)
   end
+  return value
 end
 
 local function place_of_caller()
@@ -54,14 +59,17 @@ local environment = setmetatable({}, {
       return function(file)
         local place = place_of_caller()
         expect(type(file) == "string", place, "include", "a file", file)
-        read(file:sub(1, 1) == "/" and file or folder .. file, place .. ": ")
+        file = file:sub(1, 1) == "/" and file or folder .. file
+        expect(depth < DEPTH_MAX, place, "include",
+          ("files in each other at most %d deep"):format(DEPTH_MAX), file)
+        read(file, place .. ": ")
       end
     end
     return settings[key]
   end,
   __newindex = function(_, key, value)
     if value ~= nil then
-      check(place_of_caller(), key, value)
+      value = check(place_of_caller(), key, value)
     end
     settings[key] = value
   end,
@@ -92,9 +100,9 @@ function read(file, blame)
     error(problem, 0)
   end
   local outer = folder
-  folder = file:match "^(.*/)" or ""
+  folder, depth = file:match "^(.*/)" or "", depth + 1
   chunk()
-  folder = outer
+  folder, depth = outer, depth - 1
 end
 
 read((...), "")
