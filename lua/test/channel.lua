@@ -393,30 +393,4 @@ function cases.channel_overload_is_told_when_it_begins_and_ends()
   end
 end
 
-function cases.channel_whose_connect_raises_says_so_each_time()
-  local channel = channel_to(0)
-  for _ = 1, 2 do
-    harness.expect_error("port from 1 to 65535", channel.request, channel, "x\n", read_line)
-  end
-end
-
-function cases.channel_connects_again_when_who_connected_was_killed()
-  local killed = false
-  local channel = channel_to(line_server(echo), { auth = function(channel)
-    equal(channel:request("auth\n", read_line), "auth")
-    if not killed then
-      skynet.wait()
-    end
-  end })
-  local thread = skynet.fork(channel.request, channel, "first\n", read_line)
-  skynet.sleep(5)
-  local waiting = harness.spawn(expect_socket_error, channel.request, channel, "second\n", read_line)
-  skynet.yield()
-  killed = true
-  equal(skynet.killthread(thread), thread)
-  waiting.join()
-  equal(channel:request("third\n", read_line), "third") -- On a connection that was authorised.
-  channel:close()
-end
-
 harness.run(cases, ...)

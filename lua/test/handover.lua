@@ -214,6 +214,18 @@ function cases.start_of_a_socket_that_ended_while_it_was_abandoned_says_so()
   equal(reason, "invalid socket")
 end
 
+function cases.abandon_forgets_the_onclose_callback()
+  local client, server = harness.pair()
+  socket.onclose(server, function()
+    error "it is not this service's any more"
+  end)
+  socket.abandon(server)
+  equal(socket.start(server), server) -- Which an onclose callback would forbid.
+  socket.close(client)
+  equal(socket.read(server), false)
+  socket.close(server)
+end
+
 function cases.nobody_who_starts_it_leaves_the_socket_open()
   local client, server = harness.pair()
   socket.write(client, "waits")

@@ -250,6 +250,35 @@ function cases.yield_without_skynet_wait_is_logged_and_dropped()
   harness.expect_log("yielded without skynet.wait")
 end
 
+function cases.killed_timeout_keeps_nothing()
+  local kept = setmetatable({ skynet.timeout(100000, print) }, { __mode = "v" })
+  skynet.killthread(kept[1])
+  collectgarbage()
+  collectgarbage()
+  equal(kept[1], nil)
+end
+
+function cases.woken_sleeper_is_no_task_any_more()
+  local before = skynet.stat "task"
+  for i = 1, 10 do
+    skynet.fork(skynet.sleep, 100000, i)
+  end
+  skynet.yield()
+  equal(skynet.stat "task", before + 10)
+  for i = 1, 10 do
+    skynet.wakeup(i)
+  end
+  skynet.yield()
+  equal(skynet.stat "task", before)
+end
+
+function cases.time_has_hundredths()
+  local before = skynet.now()
+  local time = skynet.time()
+  local ticks = (time - skynet.starttime()) * 100
+  assert(ticks >= before - 0.5 and ticks <= skynet.now() + 0.5, ticks)
+end
+
 function cases.wait_outside_of_a_coroutine_raises()
   equal(waited_in_main_chunk, false)
   assert(main_chunk_error:find("skynet.start"), main_chunk_error)

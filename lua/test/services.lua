@@ -170,6 +170,44 @@ function cases.exit_answers_callers_and_drops_what_waits()
   expect_error("call to invalid address", run, other, "")
 end
 
+function cases.exit_closes_the_variables_of_coroutines_that_wait()
+  local closed = {}
+  function handlers.closed(_, what)
+    closed[what] = true
+  end
+  local other = skynet.newservice("runner")
+  run(other, [[
+    local test = ...
+    local socket = require "skynet.socket"
+    local function wait_in(what, f)
+      skynet.fork(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          skynet.send(test, "lua", "closed", what)
+        end })
+        f()
+      end)
+    end
+    local id
+    local listener, address, port = assert(socket.listen("127.0.0.1", 0))
+    assert(socket.start(listener, function(accepted)
+      id = assert(socket.start(accepted))
+    end))
+    assert(socket.open(address, port))
+    while not id do
+      skynet.yield()
+    end
+    wait_in("read", function() socket.read(id) end)
+    wait_in("sleep", function() skynet.sleep(100000) end)
+    wait_in("wait", skynet.wait)
+    skynet.yield()
+    skynet.fork(skynet.exit)
+  ]], self)
+  await_end(other)
+  harness.eventually(function()
+    return closed.read and closed.sleep and closed.wait
+  end)
+end
+
 function cases.answers_for_a_service_that_is_gone_are_dropped()
   local other, asked = skynet.newservice "runner", harness.event()
   function handlers.slow()
@@ -305,6 +343,22 @@ function cases.modules_that_wait_while_they_load_are_loaded_once()
   expect_error("planted in a module", require, "broken")
   package.preload.broken = function() end
   equal(require "broken", true)
+end
+
+function cases.init_function_of_a_module_runs_though_another_module_failed()
+  package.preload["fails while it loads"] = function()
+    error "planted"
+  end
+  local ran = false
+  package.preload["goes on"] = function()
+    assert(not pcall(require, "fails while it loads"))
+    skynet.init(function()
+      ran = true
+    end)
+    equal(ran, false)
+  end
+  require "goes on"
+  equal(ran, true)
 end
 
 function cases.filter_changes_messages_before_they_are_handled()
