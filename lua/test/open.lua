@@ -175,6 +175,36 @@ function cases.hundred_connections_at_once_each_get_their_own_bytes()
   skynet.yield()
 end
 
+function cases.open_whose_coroutine_is_killed_leaves_no_socket()
+  local before = #socket.netstat()
+  local full, _, port = assert(socket.listen("127.0.0.1", 0, 1))
+  for _ = 1, 2 do
+    assert(socket.open("127.0.0.1", port)) -- Nobody is accepted: the third waits.
+  end
+  local waits = skynet.fork(socket.open, "127.0.0.1", port)
+  local listens = skynet.fork(socket.listen, "127.0.0.1", 0)
+  skynet.fork(function()
+    equal(skynet.killthread(listens), listens) -- Before it is answered.
+  end)
+  skynet.sleep(2)
+  equal(#socket.netstat(), before + 4)
+  equal(skynet.killthread(waits), waits)
+  harness.eventually(function()
+    return #socket.netstat() == before + 3
+  end)
+  socket.close(full)
+end
+
+function cases.host_and_port_may_be_apart_with_brackets()
+  for _, name in ipairs { "127.0.0.1", "[127.0.0.1]" } do
+    local listener, _, port = assert(socket.listen(name, 0))
+    assert(socket.start(listener, socket.close_fd))
+    local client = assert(socket.open(name, port))
+    equal(socket.readall(client), "")
+    socket.close(client)
+  end
+end
+
 function cases.open_where_nobody_can_wait_raises_and_opens_nothing()
   local port, listener = harness.listen(socket.close_fd)
   local before = #socket.netstat()

@@ -55,6 +55,11 @@ function cases.options_may_stand_behind_an_address_in_one_string()
   equal(socket.read(client), false)
 end
 
+function cases.keepalive_times_are_rounded_up_to_seconds()
+  driver.check_option("keepalive_idle", 1) -- Not down to 0, which no socket takes.
+  driver.check_option("keepalive_interval", 99)
+end
+
 function cases.wrong_option_raises_and_nothing_is_made()
   local wrong = {
     { no_delay = true }, { nodelay = 1 }, { nodelay = "yes" }, { keepalive_idle = 0 },

@@ -290,6 +290,13 @@ function cases.limit_closes_while_readline_waits()
   harness.expect_log "more than its limit"
 end
 
+function cases.limit_that_is_no_number_raises()
+  local client, server = harness.pair()
+  harness.expect_error("number of bytes expected, got string", socket.limit, server, "10")
+  socket.write(client, "line\n")
+  equal(socket.readline(server), "line")
+end
+
 function cases.read_where_nobody_can_wait_raises_and_leaves_the_socket_to_the_next()
   local client, server = harness.pair()
   for _, read in ipairs { socket.read, socket.readline, socket.readall, socket.block } do

@@ -39,6 +39,25 @@ local function await_open(s)
   return opened(s)
 end
 
+-- Closes what nobody has heard of: the coroutine that opened it was killed.
+local unheard = {
+  __close = function(guard)
+    local s = guard.stream
+    if s then
+      entries[s.id] = nil
+      driver.close(s.id)
+    end
+  end,
+}
+
+--- The same for a new socket, whose id only the running coroutine will know.
+local function await_new(s)
+  local guard <close> = setmetatable({ stream = s }, unheard)
+  local id, reason = await_open(s)
+  guard.stream = nil
+  return id, reason
+end
+
 --- Connects.
 -- @tparam string host name or address, or "host:port" ("[::1]:80" for IPv6)
 -- @tparam[opt] integer port 1 to 65535
@@ -57,7 +76,7 @@ function opening.open(host, port, wanted)
     return failed("connect to", host, port, reason)
   end
   options.set(id, wanted)
-  local ok, why = await_open(new_entry(id))
+  local ok, why = await_new(new_entry(id))
   if not ok then
     return failed("connect to", host, port, why)
   end
@@ -74,7 +93,7 @@ function opening.bind(fd)
   if not id then
     return nil, reason
   end
-  return await_open(new_entry(id))
+  return await_new(new_entry(id))
 end
 
 --- Reads standard input; its end is the end of the connection.
@@ -107,7 +126,7 @@ function opening.listen(host, port, backlog, wanted)
   end
   local s = new_entry(id, true)
   s.listening, s.options = true, wanted
-  local ok, why = await_open(s)
+  local ok, why = await_new(s)
   if not ok then
     return failed("listen on", host, port, why)
   end

@@ -152,8 +152,12 @@ end
 
 --- Closes a stream when more than `n` bytes wait unread and no read(id, n) asked for them; what was
 -- received stays readable. nil: never, which is the default.
+-- @raises for anything else, an id that is not open here
 function reading.limit(id, n)
   local s = stream(id)
+  if n ~= nil and type(n) ~= "number" then
+    error("number of bytes expected, got " .. type(n), 2)
+  end
   s.buffer_limit = n
   s.special = true
 end
