@@ -211,6 +211,18 @@ std::expected<Options, std::string> check(const CommandLine& given,
   return options;
 }
 
+// Takes out a "--", which ends the options. Errors: an option that nobody knows.
+std::expected<std::vector<std::string>, std::string> after_options(std::vector<std::string> rest) {
+  if (rest.empty()) return rest;
+  const std::string& first = rest.front();
+  if (first == "--") {
+    rest.erase(rest.begin());
+  } else if (first.size() > 1 && first.starts_with('-')) {
+    return std::unexpected("unknown option " + first);
+  }
+  return rest;
+}
+
 int start(const CommandLine& given, const std::vector<std::string>& rest) {
   if (given.tuning == "help") {
     print_to(stdout, tuning_help());
@@ -263,7 +275,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return usage_error(error.what());
   }
-  return start(given, app.remaining());
+  const auto rest = after_options(app.remaining());
+  return rest ? start(given, *rest) : usage_error(rest.error());
 }
 
 }  // namespace

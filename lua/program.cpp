@@ -111,9 +111,6 @@ std::expected<Program, std::string> parse_program(const std::vector<std::string>
                                                   const std::string& lualib) {
   if (rest.empty()) return std::unexpected("SCRIPT.lua or CONFIG expected");
   const std::string& path = rest.front();
-  if (path.size() > 1 && path.starts_with('-')) {
-    return std::unexpected(fmt::format("unknown option {}", path));
-  }
   const bool is_script = path.ends_with(".lua");
   if (const std::string reason = why_unreadable(path); !reason.empty()) {
     return std::unexpected(

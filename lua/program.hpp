@@ -18,7 +18,7 @@ struct Program {
   std::string warning;  ///< "", or what of the configuration has no meaning here.
 };
 
-/// What follows the options: SCRIPT.lua and its arguments, which may look like options, or CONFIG.
+/// `rest`: SCRIPT.lua and its arguments, which may look like options, or CONFIG.
 /// A file whose name does not end in .lua is a configuration. Errors: a sentence that says what was
 /// expected; for a configuration with file, line and key.
 std::expected<Program, std::string> parse_program(const std::vector<std::string>& rest,

@@ -106,6 +106,12 @@ expect 1 "--trace /dev/full: No space left" --trace /dev/full "$directory/ok.lua
 expect 0 "closes=0" --stats 0 "$directory/ok.lua"
 expect 0 '"messages_delivered":' --stats 0 --stats-json "$directory/ok.lua"
 expect 0 "arguments	-a	--help	" "$directory/ok.lua" -a --help ""
+expect 0 "arguments	--	-a" "$directory/ok.lua" -- -a
+expect 0 "arguments	--	-a" -- "$directory/ok.lua" -- -a
+expect 0 "arguments	-a	--help" --tuning workers=0 -- "$directory/ok.lua" -a --help
+expect 2 "SCRIPT.lua or CONFIG expected" --
+expect 2 "cannot read script --odd.lua: No such file or directory" -- --odd.lua
+expect 2 "cannot read configuration --help: No such file or directory" -- --help
 expect 0 "from the neighbour" "$directory/neighbour.lua"
 expect 1 "syntax.lua:1:" "$directory/syntax.lua"
 expect 1 "planted at load" "$directory/load.lua"
