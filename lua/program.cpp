@@ -31,9 +31,13 @@ std::string why_unreadable(const std::string& path) {
   return std::error_code(errno, std::generic_category()).message();
 }
 
-// Where our own services and examples are found, after those of the program.
+// Where our own services and examples are found, after those of the program. The folder above is
+// named as it is: these patterns get into errors.
 std::string with_own_services(const std::string& luaservice, const std::string& lualib) {
-  return fmt::format("{0};{1}/../service/?.lua;{1}/../examples/?.lua", luaservice, lualib);
+  std::error_code error;
+  const fs::path above = fs::canonical(lualib + "/..", error);
+  const std::string ours = error ? lualib + "/.." : above.string();
+  return fmt::format("{0};{1}/service/?.lua;{1}/examples/?.lua", luaservice, ours);
 }
 
 Program program_of_script(const std::vector<std::string>& rest, const std::string& lualib) {
@@ -71,11 +75,14 @@ Script first_service(const std::string& start) {
 
 Program program_of_settings(Node::Settings settings, const std::string& lualib) {
   Program program;
-  settings.try_emplace("start", "main");
+  const bool start_is_default = settings.try_emplace("start", "main").second;
   settings.try_emplace("lua_path", "./?.lua;./lualib/?.lua;./lualib/?/init.lua");
   settings.try_emplace("luaservice", "./service/?.lua;./?.lua");
   settings["luaservice"] = with_own_services(settings["luaservice"], lualib);
   program.script = first_service(settings["start"]);
+  if (start_is_default) {
+    program.script.remark = "the configuration names no start: main is the default";
+  }
   if (const auto thread = settings.find("thread"); thread != settings.end()) {
     program.tuning = "workers=" + thread->second;
   }

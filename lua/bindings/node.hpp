@@ -22,6 +22,7 @@ struct Script {
   std::string name;  ///< The global SERVICE_NAME.
   std::string path;  ///< Its file; "": looked for through the setting `luaservice`.
   std::vector<std::string> arguments;
+  std::string remark = {};  ///< "", or why it has this name: said when no script of it is found.
 };
 
 /// What the Lua services of one node share: settings, the log, the launcher, and whether the node

@@ -115,10 +115,11 @@ void Service::run_script() {
     if (lua_checkstack(lua_, count + LUA_MINSTACK) == 0) return fail("too many arguments");
     lua_pushlstring(lua_, script_.name.data(), script_.name.size());
     lua_pushlstring(lua_, script_.path.data(), script_.path.size());
+    lua_pushlstring(lua_, script_.remark.data(), script_.remark.size());
     for (const std::string& argument : script_.arguments) {
       lua_pushlstring(lua_, argument.data(), argument.size());
     }
-    status = lua_pcall(lua_, count + 2, 0, kTracebackIndex);
+    status = lua_pcall(lua_, count + 3, 0, kTracebackIndex);
   }
   if (status != LUA_OK) return fail(lua_tostring(lua_, -1));
   if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) != LUA_TFUNCTION) retire();

@@ -146,11 +146,37 @@ wrong "etc/bad:1: thread: expected a number of threads from 0 to 64, got -1" <<<
 wrong "wrong:1: syntax error near" <<<'thread 4'
 wrong "wrong:1: attempt to" <<<'start = none .. "x"'
 wrong "wrong:1: attempt to index a nil value (global 'os')" <<<'os.exit(0)'
+wrong "wrong:2: logservice: \"snlua\": log services are not supported; logger names a file" \
+  <<<$'logger = "userlog"\nlogservice = "snlua"'
+wrong "wrong:1: daemon: not supported: start it with a service manager" <<<'daemon = "./skynet.pid"'
+echo 'daemon = "pid" logservice = "snlua" start = "threads" daemon = nil logservice = "logger"' >taken_back
+expect 0 "threads" taken_back
 expect 2 "cannot read configuration none.config: No such file or directory" none.config
 expect 2 "unexpected 'more' after the configuration etc/config" etc/config more
 echo 'start = "nobody"' >nobody
 expect 1 "no script for service nobody:" nobody
-expect 1 "cannot open ./service/nobody.lua" nobody
+expect 1 "no file ./service/nobody.lua" nobody
+expect_not "lualib/.."
+expect_not "default"
+echo 'thread = 1' >unnamed
+expect 1 "no script for service main (the configuration names no start: main is the default):" unnamed
+echo 'local = )' >broken.lua
+mkdir -p service
+echo 'error "not reached"' >service/later.lua
+echo 'luaservice = "./?.lua;./service/?.lua" start = "broken"' >breaks
+expect 1 "skysock: error: ./broken.lua:1: <name> expected near '='" breaks
+expect_not "no script"
+expect_not "no file"
+mkdir later.lua
+echo 'luaservice = "./?.lua;./service/?.lua" start = "later"' >breaks
+expect 1 "skysock: error: cannot read ./later.lua" breaks
+expect_not "not reached"
+cat >starter.lua <<'LUA'
+local skynet = require "skynet"
+skynet.start(function() pcall(skynet.newservice, "broken") skynet.exit() end)
+LUA
+echo 'start = "starter"' >starts
+expect 0 "] service broken failed: ./broken.lua:1: <name> expected near '='" starts
 echo 'start = "logging" preload = "none.lua"' >preloads
 expect 1 "cannot open none.lua" preloads
 expect 0 "skynet.getenv() reads every key" --help

@@ -19,6 +19,7 @@ local WORKERS_MAX = 64
 local DEPTH_MAX = 32 -- A file that includes itself, maybe through others, ends with its place.
 
 local settings = {}
+local places = {} -- key -> where it was set last.
 local folder = "" -- Of the file that is being read.
 local depth = 0 -- How many files are being read.
 local read
@@ -68,8 +69,9 @@ local environment = setmetatable({}, {
     return settings[key]
   end,
   __newindex = function(_, key, value)
+    places[key] = place_of_caller()
     if value ~= nil then
-      value = check(place_of_caller(), key, value)
+      value = check(places[key], key, value)
     end
     settings[key] = value
   end,
@@ -105,7 +107,20 @@ function read(file, blame)
   folder, depth = outer, depth - 1
 end
 
+--- What a program relies on and would not get is an error, once it is known that nothing takes it
+-- back.
+local function refuse(key, text)
+  error(("%s: %s: %s"):format(places[key], key, text), 0)
+end
+
 read((...), "")
+if settings.logservice and settings.logservice ~= "logger" then -- skynet's default writes a file.
+  refuse("logservice", ("%q: log services are not supported; logger names a file"):format(
+    settings.logservice))
+end
+if settings.daemon then
+  refuse("daemon", "not supported: start it with a service manager")
+end
 local ignored = {}
 for key, value in pairs(settings) do
   settings[key] = tostring(value)
