@@ -66,7 +66,10 @@ constexpr const char* kFooter =
     "            1  the script fails while it is loaded or started, --native cannot listen, the "
     "file\n"
     "               of --trace or logger cannot be made or that of --read-trace is damaged\n"
-    "            2  the command line or CONFIG is wrong, or SCRIPT.lua or CONFIG cannot be read\n"
+    "            2  the command line or CONFIG is wrong, SCRIPT.lua or CONFIG cannot be read, or\n"
+    "               SCRIPT.lua is a configuration (it ends without skynet.start and sets one of "
+    "start,\n"
+    "               thread, luaservice, lua_path, or calls include)\n"
     "            4  a service did not end within --stop-limit; its name is on standard error";
 
 /// CLI11 does not know what follows the options.
@@ -75,6 +78,7 @@ class Formatter : public CLI::Formatter {
   std::string make_usage(const CLI::App*, std::string) const override {
     return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
            "       skysock [OPTIONS] CONFIG\n"
+           "       skysock [OPTIONS] --config FILE\n"
            "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n"
            "       skysock --read-trace FILE [--id ID]\n";
   }
@@ -82,6 +86,7 @@ class Formatter : public CLI::Formatter {
 
 /// As it was typed.
 struct CommandLine {
+  std::string config;
   std::string tuning;
   std::string lualib = SKYSOCK_SOURCE_DIR "/lua/lualib";
   NativeCommand native;
@@ -181,6 +186,7 @@ int run(Options options) {
   node->lookup().stop();  // Its thread would wake a reactor that is gone.
   // No destructor and no exit handler runs then: the service that hangs may use anything.
   if (!runtime.stop(std::chrono::seconds(options.stop_limit_s))) ::_exit(kExitStuck);
+  if (node->has_no_script()) return kExitUsage;
   return failed.load() || node->failed() ? kExitFailed : 0;
 }
 
@@ -196,11 +202,12 @@ std::expected<Options, std::string> check(const CommandLine& given,
   if (!native) return std::unexpected(native.error());
   options.native = *native;
   if (!options.native) {
-    auto program = parse_program(rest, given.lualib);
+    auto program = parse_program(given.config, rest, given.lualib);
     if (!program) return std::unexpected(program.error());
     options.program = std::move(*program);
-  } else if (!rest.empty()) {
-    return std::unexpected(fmt::format("unexpected '{}' beside --native", rest.front()));
+  } else if (!rest.empty() || !given.config.empty()) {
+    return std::unexpected(
+        fmt::format("unexpected '{}' beside --native", rest.empty() ? "--config" : rest.front()));
   }
   // The command line comes last: it wins.
   std::string text = options.program.tuning;
@@ -253,6 +260,8 @@ int main(int argc, char** argv) {
   app.formatter(std::make_shared<Formatter>());
   app.prefix_command();
   app.set_version_flag("--version", "skysock " SKYSOCK_VERSION);
+  app.add_option("--config", given.config, "A configuration, whatever its name ends in")
+      ->type_name("FILE");
   app.add_option("--tuning", given.tuning,
                  "key=value,... of the node; `--tuning help` lists the keys");
   app.add_option("--lualib", given.lualib, "Directory of skynet.lua and skynet/socket.lua")

@@ -114,11 +114,12 @@ std::expected<Program, std::string> program_of_config(const std::string& path,
 
 }  // namespace
 
-std::expected<Program, std::string> parse_program(const std::vector<std::string>& rest,
+std::expected<Program, std::string> parse_program(const std::string& config,
+                                                  const std::vector<std::string>& rest,
                                                   const std::string& lualib) {
-  if (rest.empty()) return std::unexpected("SCRIPT.lua or CONFIG expected");
-  const std::string& path = rest.front();
-  const bool is_script = path.ends_with(".lua");
+  if (config.empty() && rest.empty()) return std::unexpected("SCRIPT.lua or CONFIG expected");
+  const std::string& path = config.empty() ? rest.front() : config;
+  const bool is_script = config.empty() && path.ends_with(".lua");
   if (const std::string reason = why_unreadable(path); !reason.empty()) {
     return std::unexpected(
         fmt::format("cannot read {} {}: {}", is_script ? "script" : "configuration", path, reason));
@@ -127,9 +128,10 @@ std::expected<Program, std::string> parse_program(const std::vector<std::string>
   if (!fs::is_regular_file(lualib + "/skynet.lua", error)) {
     return std::unexpected(fmt::format("no skynet.lua in {} (see --lualib)", lualib));
   }
-  if (!is_script && rest.size() > 1) {
+  const std::size_t taken = config.empty() ? 1 : 0;
+  if (!is_script && rest.size() > taken) {
     return std::unexpected(
-        fmt::format("unexpected '{}' after the configuration {}", rest[1], path));
+        fmt::format("unexpected '{}' after the configuration {}", rest[taken], path));
   }
   auto program = is_script ? program_of_script(rest, lualib) : program_of_config(path, lualib);
   if (program) program->node.lualib = lualib;

@@ -18,10 +18,11 @@ struct Program {
   std::string warning;  ///< "", or what of the configuration has no meaning here.
 };
 
-/// `rest`: SCRIPT.lua and its arguments, which may look like options, or CONFIG.
-/// A file whose name does not end in .lua is a configuration. Errors: a sentence that says what was
-/// expected; for a configuration with file, line and key.
-std::expected<Program, std::string> parse_program(const std::vector<std::string>& rest,
+/// `config`: the file of --config, or "". `rest`: otherwise SCRIPT.lua and its arguments, which may
+/// look like options, or CONFIG. A file whose name does not end in .lua is a configuration. Errors:
+/// a sentence that says what was expected; for a configuration with file, line and key.
+std::expected<Program, std::string> parse_program(const std::string& config,
+                                                  const std::vector<std::string>& rest,
                                                   const std::string& lualib);
 
 }  // namespace skysock::lua

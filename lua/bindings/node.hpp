@@ -77,6 +77,9 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Whether the first service ended with an error.
   [[nodiscard]] bool failed() const { return failed_.load(); }
   void set_failed() { failed_.store(true); }
+  /// Whether it failed because its file is no script.
+  [[nodiscard]] bool has_no_script() const { return has_no_script_.load(); }
+  void set_no_script() { has_no_script_.store(true); }
 
  private:
   Node(Runtime& runtime, Options options);
@@ -94,6 +97,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::atomic<ServiceHandle> first_{0};
   std::atomic<ServiceHandle> monitor_{0};
   std::atomic<bool> failed_{false};
+  std::atomic<bool> has_no_script_{false};
 };
 
 }  // namespace skysock::lua

@@ -60,6 +60,25 @@ void write_all(int fd, std::string_view text) noexcept {
   }
 }
 
+// Whether a chunk that raised this took itself for a configuration.
+bool misses_include(std::string_view error) {
+  return error.find("attempt to call a nil value (global 'include')") != std::string_view::npos;
+}
+
+// Whether a chunk left what a configuration consists of: texts or numbers under the names of keys.
+bool left_settings(lua_State* L) {
+  lua_pushglobaltable(L);
+  bool found = false;
+  for (const char* key : {"start", "thread", "luaservice", "lua_path"}) {
+    lua_pushstring(L, key);
+    const int type = lua_rawget(L, -2);  // Raw: a script may guard its globals.
+    found = found || type == LUA_TSTRING || type == LUA_TNUMBER;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return found;
+}
+
 // Memory for Lua to own: what it sends on is freed with free().
 void* copy_for_lua(std::span<const std::byte> bytes) noexcept {
   void* copy = std::malloc(std::max<std::size_t>(bytes.size(), 1));
@@ -121,8 +140,24 @@ void Service::run_script() {
     }
     status = lua_pcall(lua_, count + 3, 0, kTracebackIndex);
   }
-  if (status != LUA_OK) return fail(lua_tostring(lua_, -1));
-  if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) != LUA_TFUNCTION) retire();
+  const bool is_program = node_->first() == self_ && !script_.path.empty();
+  if (status != LUA_OK) {
+    const char* text = lua_tostring(lua_, -1);
+    if (is_program && text != nullptr && misses_include(text)) return reject_configuration();
+    return fail(text);
+  }
+  if (lua_rawgetp(lua_, LUA_REGISTRYINDEX, this) == LUA_TFUNCTION) return;
+  if (is_program && left_settings(lua_)) return reject_configuration();
+  retire();
+}
+
+// A configuration is Lua, too: run as a script it does nothing, and nobody would know why.
+void Service::reject_configuration() {
+  node_->set_no_script();
+  fail(fmt::format("{0} looks like a configuration, not like a script: skysock --config {0} starts "
+                   "what it says",
+                   script_.path)
+           .c_str());
 }
 
 void Service::dispatch() {

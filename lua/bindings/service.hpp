@@ -73,6 +73,7 @@ class Service {
 
  private:
   void run_script();
+  void reject_configuration();
   void dispatch();
   void push_bytes();
 

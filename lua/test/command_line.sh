@@ -73,7 +73,7 @@ expect 2 "unknown option --odd" --odd
 expect 2 "cannot read script $directory/none.lua: No such file or directory" "$directory/none.lua"
 expect 2 "cannot read configuration $directory: Is a directory" "$directory"
 expect 2 "cannot read configuration /dev/null: not a regular file" /dev/null
-expect 0 "or SCRIPT.lua or CONFIG cannot be read" --help
+expect 0 "SCRIPT.lua or CONFIG cannot be read" --help
 expect 2 "--tuning" --tuning
 expect 2 "nokey" --tuning nokey=1 "$directory/ok.lua"
 expect 2 "skysock: error: --tuning: workers is 'x'; expected" --tuning workers=x "$directory/ok.lua"

@@ -181,4 +181,32 @@ echo 'start = "logging" preload = "none.lua"' >preloads
 expect 1 "cannot open none.lua" preloads
 expect 0 "skynet.getenv() reads every key" --help
 
+# A configuration that is taken for a script says so; with --config it is one.
+echo 'thread = 1 start = "logging" logger = "named.log"' >named.lua
+looks="looks like a configuration, not like a script: skysock --config"
+expect 2 "skysock: error: named.lua $looks named.lua starts what it says" named.lua
+expect 0 "" --config named.lua
+expect 0 "" --config "$directory/named.lua"
+grep -q 'into the file' named.log || { echo "--config named.lua: no log" >&2; failures=$((failures + 1)); }
+for keys in 'start = "x"' 'thread = 4' 'luaservice = "?.lua"' 'lua_path = "?.lua"' 'include "etc/common"'; do
+  echo "$keys" >taken.lua
+  expect 2 "taken.lua $looks" taken.lua
+done
+# What scripts do: functions of such names, a start, an own error.
+echo 'function start() end thread = coroutine.create(start) print "done"' >script.lua
+expect 0 "done" script.lua
+echo 'thread = 4 setmetatable(_G, {__index = error}) print "guarded"' >script.lua
+expect 2 "script.lua $looks" script.lua
+echo 'thread = 4 local skynet = require "skynet" skynet.start(function() print "runs" skynet.exit() end)' >script.lua
+expect 0 "runs" script.lua
+echo 'error "an error of its own"' >script.lua
+expect 1 "an error of its own" script.lua
+# A service of that kind is the program's own business.
+echo 'thread = 4 start = "x" print "of the service"' >settings.lua
+echo 'start = "settings"' >starts
+expect 0 "of the service" starts
+expect 2 "unexpected 'more' after the configuration named.lua" --config named.lua more
+expect 2 "unexpected '--config' beside --native" --config named.lua --native echo --listen 127.0.0.1:0
+expect 2 "cannot read configuration none.lua: No such file or directory" --config none.lua
+
 exit "$((failures > 0))"
