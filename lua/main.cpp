@@ -7,13 +7,11 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -60,7 +58,9 @@ constexpr const char* kFooter =
     "table): time, id, owner, state + input -> next state, what the owner heard, what was done.\n"
     "Example: skysock --trace t --native echo --listen 127.0.0.1:8001; skysock --read-trace t\n"
     "\n"
-    "At the end, and after SIGTERM or SIGINT, what is queued may be sent for 2 s more.\n"
+    "Signals: SIGTERM and SIGINT end the node; as at any end, what is queued may be sent for 2 s\n"
+    "more. SIGHUP opens the file of logger anew, for logrotate: it is made at once, and the next\n"
+    "line goes into it; without logger it does nothing.\n"
     "\n"
     "Exit codes: 0  the last service ended, or SIGTERM or SIGINT came\n"
     "            1  the script fails while it is loaded or started, --native cannot listen, the "
@@ -134,21 +134,21 @@ void hold_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-// A descriptor for the log, open as long as the process; -1 and errno when there is none.
-int open_log(const std::string& file) {
-  if (file.empty()) return STDERR_FILENO;
-  return ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);  // NOLINT: vararg
+void reopen_log(Log& log, const std::string& file) {
+  if (const auto reopened = log.reopen(); !reopened) {
+    print_to(stderr, fmt::format("skysock: logger {}: {}; the old file goes on\n", file,
+                                 reopened.error().message()));
+  }
 }
 
 int run(Options options) {
   hold_standard_descriptors();
-  block_end_signals();
+  block_signals();
   Program& program = options.program;
-  program.node.log_fd = open_log(program.logger);
-  if (program.node.log_fd < 0) {
-    const std::error_code error(errno, std::generic_category());
-    return failure(fmt::format("logger {}: {}", program.logger, error.message()));
-  }
+  const std::string log_file = program.node.log_file;
+  const auto log_fd = Log::open(log_file);
+  if (!log_fd) return failure(fmt::format("logger {}: {}", log_file, log_fd.error().message()));
+  program.node.log_fd = *log_fd;
   std::atomic<bool> failed{false};
   RuntimeHooks hooks;
   std::unique_ptr<StepTrace> trace;
@@ -163,11 +163,12 @@ int run(Options options) {
     return failure("cannot start the node: " + made.error().message());
   }
   Runtime& runtime = **made;
+  const auto node = Node::make(runtime, std::move(program.node));
   std::optional<SignalWatch> watch;
-  watch.emplace([&runtime] { runtime.request_stop(); });
+  watch.emplace([&runtime] { runtime.request_stop(); },
+                [&node, &log_file] { reopen_log(node->log(), log_file); });
   std::optional<StatsPrinter> stats;
   if (options.stats) stats.emplace(runtime, *options.stats);
-  const auto node = Node::make(runtime, std::move(program.node));
   const ServiceHandle first = options.native ? spawn_native(runtime, *options.native, failed)
                                              : node->spawn_first(std::move(program.script));
   // From here on this thread waits, and wakes others at most: without workers the reactor's thread

@@ -87,7 +87,7 @@ Program program_of_settings(Node::Settings settings, const std::string& lualib) 
     program.tuning = "workers=" + thread->second;
   }
   if (const auto logger = settings.find("logger"); logger != settings.end()) {
-    program.logger = logger->second;
+    program.node.log_file = logger->second;
   }
   program.node.settings = std::move(settings);
   return program;

@@ -14,7 +14,6 @@ struct Program {
   Script script;  ///< The first service.
   Node::Options node;
   std::string tuning;   ///< What the configuration says of it: key=value, or "".
-  std::string logger;   ///< File for the log; "": standard error.
   std::string warning;  ///< "", or what of the configuration has no meaning here.
 };
 

@@ -1,5 +1,7 @@
 #include "lua/signal_watch.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <latch>
 #include <utility>
@@ -10,25 +12,27 @@
 namespace skysock::lua {
 namespace {
 
-sigset_t end_signals() {
+sigset_t watched_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
 }  // namespace
 
-void block_end_signals() {
-  const sigset_t signals = end_signals();
+void block_signals() {
+  const sigset_t signals = watched_signals();
   SKYSOCK_CHECK(pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
 }
 
-SignalWatch::SignalWatch(std::function<void()> on_signal) : on_signal_(std::move(on_signal)) {
+SignalWatch::SignalWatch(std::function<void()> on_end, std::function<void()> on_hangup)
+    : on_end_(std::move(on_end)), on_hangup_(std::move(on_hangup)) {
   std::latch left(1);
   thread_ = std::thread([this, &left] {
-    leave_descriptor_table({});  // It needs none, and a copy would keep what others close.
+    leave_descriptor_table({STDERR_FILENO});  // A copy would keep what others close.
     left.count_down();
     watch();
   });
@@ -42,11 +46,17 @@ SignalWatch::~SignalWatch() {
 }
 
 void SignalWatch::watch() {
-  const sigset_t signals = end_signals();
-  while (sigwaitinfo(&signals, nullptr) < 0) {
+  const sigset_t signals = watched_signals();
+  bool ended = false;
+  for (;;) {
+    const int signal = sigwaitinfo(&signals, nullptr);
+    if (finished_.load()) return;
+    if (signal == SIGHUP) {
+      on_hangup_();
+    } else if (signal > 0 && !std::exchange(ended, true)) {
+      on_end_();
+    }
   }
-  if (finished_.load()) return;
-  on_signal_();
 }
 
 }  // namespace skysock::lua

@@ -24,7 +24,7 @@ Node::Node(Runtime& runtime, Options options)
     : runtime_(runtime),
       lookup_(runtime),
       lualib_(std::move(options.lualib)),
-      log_fd_(options.log_fd),
+      log_(options.log_fd, std::move(options.log_file)),
       settings_(std::move(options.settings)) {}
 
 ServiceHandle Node::spawn(Script script) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/service/runtime.hpp"
+#include "lua/bindings/log.hpp"
 #include "lua/bindings/name_lookup.hpp"
 
 namespace skysock::lua {
@@ -34,7 +35,8 @@ class Node : public std::enable_shared_from_this<Node> {
   struct Options {
     std::string lualib;  ///< Directory of skynet.lua; the services of our own are beside it.
     Settings settings;
-    int log_fd = STDERR_FILENO;
+    int log_fd = STDERR_FILENO;  ///< What Log::open(log_file) gave.
+    std::string log_file = {};
   };
 
   static std::shared_ptr<Node> make(Runtime& runtime, Options options) {
@@ -47,7 +49,7 @@ class Node : public std::enable_shared_from_this<Node> {
   [[nodiscard]] Runtime& runtime() { return runtime_; }
   [[nodiscard]] NameLookup& lookup() { return lookup_; }
   [[nodiscard]] const std::string& lualib() const { return lualib_; }
-  [[nodiscard]] int log_fd() const { return log_fd_; }
+  [[nodiscard]] Log& log() { return log_; }
 
   /// Makes the first service of the node, whose failure is the node's. start() lets it run.
   ServiceHandle spawn_first(Script script);
@@ -90,7 +92,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Runtime& runtime_;
   NameLookup lookup_;
   const std::string lualib_;
-  const int log_fd_;
+  Log log_;
   mutable std::mutex settings_mutex_;
   Settings settings_;
   std::mutex launcher_mutex_;  ///< One launcher at most is being made.

@@ -52,14 +52,6 @@ int open_modules(lua_State* L) {
   return 0;
 }
 
-void write_all(int fd, std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written <= 0) return;  // Nobody to tell.
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 // Whether a chunk that raised this took itself for a configuration.
 bool misses_include(std::string_view error) {
   return error.find("attempt to call a nil value (global 'include')") != std::string_view::npos;
@@ -229,7 +221,7 @@ void Service::log(const char* text, std::size_t size) const noexcept {
   fmt::format_to(std::back_inserter(line), "{:%FT%T}.{:03}Z [:{:08x}] {}\n",
                  fmt::gmtime(static_cast<std::time_t>(ms / 1000)), ms % 1000, self_,
                  std::string_view(text, size));
-  write_all(node_->log_fd(), {line.data(), line.size()});
+  node_->log().write({line.data(), line.size()});
 }
 
 }  // namespace skysock::lua

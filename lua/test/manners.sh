@@ -107,6 +107,7 @@ exec 3<>"/dev/tcp/${address/://}"
 until_true 20 full
 kill -TERM "$server"
 until_true 20 traced 1 'connected \+ close_pending'
+kill -HUP "$server"
 wc -c <&3 >"$directory/got"
 ends TERM
 exec 3>&-
