@@ -155,6 +155,43 @@ until grep -q "^listening on" "$directory/listening"; do sleep 0.1; done
 port=$(sed -n 's/^listening on .*://p' "$directory/listening")
 expect_line "cannot listen on 127.0.0.1:$port: Address already in use" \
   "$examples/echo.lua" 127.0.0.1 "$port"
+# What a gate cannot do is one line of its log.
+script gate_open.lua <<'LUA'
+local skynet = require "skynet"
+local conf = load("return " .. ...)()
+skynet.start(function()
+  conf.address = conf.address or "127.0.0.1"
+  print("opened", (pcall(skynet.call, skynet.newservice "gate", "lua", "open", conf)))
+  skynet.abort()
+end)
+LUA
+# gate_refuses TEXT CONF
+gate_refuses() {
+  expect 0 "] $1" "$directory/gate_open.lua" "$2"
+  if ! printf '%s\n' "$output" | grep -q "opened	false" ||
+    printf '%s\n' "$output" | grep -q traceback; then
+    printf 'gate of %s: a refusal without traceback expected\n%s\n' "$2" "$output" >&2
+    failures=$((failures + 1))
+  fi
+}
+gate_refuses "cannot listen on 127.0.0.1:$port: Address already in use" "{port = $port}"
+gate_refuses "cannot listen on 127.0.0.1:$port: Address already in use" "{port = '$port'}"
+gate_refuses "cannot listen on 192.0.2.1:80: Cannot assign" "{port = 80, address = '192.0.2.1'}"
+gate_refuses "port expected" "{}"
+gate_refuses 'port: expected a whole number from 0 to 65535, got "http"' "{port = 'http'}"
+gate_refuses "port: expected a whole number from 0 to 65535, got 65536" "{port = 65536}"
+gate_refuses "maxclient: expected a whole number from 0 to 2147483647, got 1.5" \
+  "{port = 0, maxclient = 1.5}"
+gate_refuses "maxclient: expected a whole number from 0 to 2147483647, got table:" \
+  "{port = 0, maxclient = {}}"
+gate_refuses "maxclient: expected a whole number from 0 to 2147483647, got -1" \
+  "{port = 0, maxclient = -1}"
+gate_refuses "backlog: expected a whole number from 0 to 65535, got true" "{port = 0, backlog = true}"
+gate_refuses 'header: expected 2 or 4, got "3"' "{port = 0, header = '3'}"
+gate_refuses "frame_limit: expected a whole number from 1 to 65535, got 65536" \
+  "{port = 0, frame_limit = 65536}"
+gate_refuses "frame_limit: expected a whole number from 1 to 4294967295, got 0" \
+  "{port = 0, frame_limit = 0, header = 4}"
 kill "$echo_server"
 wait "$echo_server"
 

@@ -231,6 +231,19 @@ function cases.gate_close_keeps_clients_and_can_be_opened_again()
   next_told "open"
 end
 
+function cases.gate_takes_numbers_that_are_texts()
+  local gate, port = open_gate { maxclient = "1", backlog = "16", header = "4", frame_limit = "0x10" }
+  local client = assert(socket.open("127.0.0.1", port))
+  local fd = next_told "open"
+  local refused = assert(socket.open("127.0.0.1", port))
+  assert(not socket.read(refused))
+  skynet.call(gate, "lua", "accept", fd)
+  socket.write(client, string.pack(">s4", ("x"):rep(16)))
+  equal(select(2, next_told "data"), ("x"):rep(16))
+  socket.write(client, string.pack(">s4", ("x"):rep(17)))
+  equal(next_told "error", fd)
+end
+
 function cases.gate_open_fails_with_the_reason()
   local _, port = open_gate()
   local second = skynet.newservice "gate"

@@ -16,7 +16,7 @@
 -- Other services open it with skynet.call(gate, "lua", "open", conf): `port` (0: any free one),
 -- `address` (default "0.0.0.0"), `maxclient` (default 1024; further clients are refused without a
 -- callback), `nodelay`, `backlog`, `header` (2 or 4 bytes, default 2) and `frame_limit` (bytes of
--- the largest frame; a client that announces more is an error). The callback `open` finds the bound
+-- the largest frame; a client that announces more is an error). Numbers may be texts. The callback `open` finds the bound
 -- address and port in it. "close" ends listening; the clients stay, with their header and limit as
 -- long as there are any.
 -- @module snax.gateserver
@@ -57,13 +57,41 @@ end
 
 --- Commands of other services ---------------------------------------------------------------------
 
+--- Says what the opener did wrong, or the system: where in this file is nobody's business.
+local function fail(text)
+  error(setmetatable({}, { __tostring = function() return text end }))
+end
+
+--- Makes a number of `conf` an integer: settings are texts. One that is nil stays it.
+local function check_number(conf, key, least, most, step)
+  local given = conf[key]
+  if given == nil then
+    return
+  end
+  local number = math.tointeger(tonumber(given))
+  if not (number and number >= least and number <= most and (number - least) % step == 0) then
+    local expected = step == 1 and "a whole number from %d to %d" or "%d or %d"
+    fail(("%s: expected " .. expected .. ", got %s"):format(key, least, most,
+      type(given) == "string" and ("%q"):format(given) or tostring(given)))
+  end
+  conf[key] = number
+end
+
+local function check_numbers(conf)
+  check_number(conf, "port", 0, 65535, 1)
+  check_number(conf, "maxclient", 0, 0x7FFFFFFF, 1)
+  check_number(conf, "backlog", 0, 65535, 1)
+  check_number(conf, "header", 2, 4, 2)
+  check_number(conf, "frame_limit", 1, conf.header == 4 and 0xFFFFFFFF or 0xFFFF, 1)
+end
+
 local function await_listen(id)
   opening = { id = id }
   skynet.wait(opening)
   local answer = opening
   opening = nil
   if answer.reason then
-    error("cannot listen: " .. answer.reason, 0)
+    return nil, answer.reason
   end
   return answer.address, answer.port
 end
@@ -72,21 +100,23 @@ local commands = {}
 
 function commands.open(handler, source, conf)
   assert(not listener, "the gate is open already")
-  local port = assert(conf.port, "port expected")
+  check_numbers(conf)
+  local host, port = conf.address or "0.0.0.0", conf.port or fail "port expected"
   if client_count == 0 then
     queue = netpack.new(conf.header, conf.frame_limit)
   end
   max_clients = conf.maxclient or MAX_CLIENTS
   nodelay = conf.nodelay
-  local id, reason = driver.listen(conf.address or "0.0.0.0", port, conf.backlog)
-  if not id then
-    error("cannot listen: " .. reason, 0)
+  local id, reason = driver.listen(host, port, conf.backlog)
+  local address, bound
+  if id then
+    listener = id
+    address, bound = await_listen(id)
+    reason = bound
   end
-  listener = id
-  local ok, address, bound = pcall(await_listen, id)
-  if not ok then
+  if not address then
     listener = nil
-    error(address, 0)
+    fail(("cannot listen on %s:%d: %s"):format(host, port, reason))
   end
   conf.address, conf.port = address, bound
   skynet.error(("gate listens on %s:%d"):format(address, bound))
