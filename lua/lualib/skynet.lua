@@ -28,7 +28,8 @@ for _, name in ipairs { "fork", "killthread", "sleep", "timeout", "wait", "wakeu
 end
 
 for _, name in ipairs {
-  "address", "call", "dispatch", "ignoreret", "rawcall", "rawsend", "redirect", "register_protocol",
+  "address", "call", "context", "dispatch", "dispatch_message", "dispatch_unknown_request",
+  "dispatch_unknown_response", "ignoreret", "rawcall", "rawsend", "redirect", "register_protocol",
   "response", "ret", "retpack", "send", "term",
 } do
   skynet[name] = messages[name]

@@ -8,7 +8,8 @@ local MODULES = {
     [[start register_protocol dispatch send rawsend call rawcall ret retpack init require term killthread
     response ignoreret redirect fork wait wakeup sleep yield timeout now time starttime self address
     localname name register newservice uniqueservice queryservice launch kill exit abort getenv setenv error pack unpack packstring
-    tostring trash genid request stat mqlen]],
+    tostring trash genid request stat mqlen context dispatch_message dispatch_unknown_request
+    dispatch_unknown_response PTYPE_TRACE]],
   },
   { "skynet.manager", "name register launch kill abort forward_type filter monitor", alias = "skynet" },
   { "skynet.queue", "", alias = "queue" },

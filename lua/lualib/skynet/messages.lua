@@ -25,6 +25,7 @@ local messages = {
   PTYPE_DEBUG = 9,
   PTYPE_LUA = 10,
   PTYPE_SNAX = 11,
+  PTYPE_TRACE = 12,
 }
 
 local PTYPE_RESPONSE, PTYPE_ERROR = messages.PTYPE_RESPONSE, messages.PTYPE_ERROR
@@ -63,8 +64,12 @@ function messages.register_protocol(class)
 end
 
 --- Sets the dispatch function of a message type, if one is given.
--- @treturn function|nil the one before
+-- @treturn function|nil the one before; nil, too, when only asked for one of no protocol
+-- @raises when one is given and the protocol is unknown
 function messages.dispatch(name, f)
+  if f == nil and protocols[name] == nil then
+    return nil
+  end
   local protocol = protocol_of(name)
   local before = protocol.dispatch
   if f and protocol.id == messages.PTYPE_SOCKET then
@@ -187,6 +192,15 @@ function messages.retpack(...)
   return messages.ret(memory, size)
 end
 
+--- What the message that this coroutine handles said.
+-- @treturn integer|nil session, 0 when no answer is wanted; nil when none is handled or it was
+-- answered
+-- @treturn integer|nil sender
+function messages.context()
+  local co = scheduler.current()
+  return owed_session[co], owed_to[co]
+end
+
 --- The message that this coroutine handles needs no answer of ret().
 function messages.ignoreret()
   take_owed()
@@ -262,33 +276,73 @@ local function handle(f, unpack, session, source, memory, size)
   end
 end
 
+local function log_unknown_request(_, source, _, _, what)
+  local protocol = protocols[what]
+  local problem = protocol
+    and ("no dispatch function for %q (type %d)"):format(protocol.name, protocol.id)
+    or "unknown type " .. what
+  core.error(("%s: message from %s dropped"):format(problem, messages.address(source)))
+end
+
+local function log_unknown_response(session, source)
+  core.error(("response with unknown session %d from %s dropped"):format(
+    session, messages.address(source)))
+end
+
+local unknown_request, unknown_response = log_unknown_request, log_unknown_response
+
+--- Sets what happens to a message that nobody dispatches and that asks for no answer; one that does
+-- is refused and logged. Default: it is logged.
+-- @tparam[opt] function f f(session, source, memory, size, name): a protocol's name, or the type
+-- number of one that is not registered; must not wait
+-- @treturn function the one before
+function messages.dispatch_unknown_request(f)
+  local before = unknown_request
+  unknown_request = f or before
+  return before
+end
+
+--- Sets what happens to an answer that nobody waits for. Default: it is logged.
+-- @tparam[opt] function f f(session, source, memory, size), must not wait
+-- @treturn function the one before
+function messages.dispatch_unknown_response(f)
+  local before = unknown_response
+  unknown_response = f or before
+  return before
+end
+
 local function on_message(ptype, memory, size, session, source)
   local protocol = protocols[ptype]
   local f = protocol and protocol.dispatch
   if f then
     scheduler.run(handle, f, protocol.unpack, session, source, memory, size)
-  elseif session > 0 then
+    return
+  end
+  local what = protocol and protocol.name or ptype
+  if session > 0 then
     refuse(source, session)
+    log_unknown_request(session, source, memory, size, what)
   else
-    core.error("message of unknown type " .. ptype .. " dropped")
+    unknown_request(session, source, memory, size, what)
   end
 end
 
-local function on_response(session, memory, size)
+local function on_response(session, memory, size, source)
   watching[session] = nil
   if not answer(session, true, memory, size) then
-    core.error("response with unknown session " .. session .. " dropped")
+    unknown_response(session, source, memory, size)
   end
 end
 
---- Handles one message, then lets coroutines run that it woke. When this raises, which only an
--- inline protocol can, the runtime calls it again: without a type, and with the error's text.
+--- Handles one message, then lets coroutines run that it woke: what start() lets the runtime call.
+-- When this raises, which only an inline protocol and who is told of unknown messages can, the
+-- runtime calls it again: without a type, and with the error's text.
 function messages.dispatch_message(ptype, memory, size, session, source)
   local protocol = protocols[ptype]
   if protocol and protocol.inline then
     protocol.dispatch(session, source, protocol.unpack(memory, size))
   elseif ptype == PTYPE_RESPONSE then
-    on_response(session, memory, size)
+    on_response(session, memory, size, source)
   elseif ptype then
     on_message(ptype, memory, size, session, source)
   else
