@@ -50,6 +50,13 @@ int core_now(lua_State* L) {
   return 1;
 }
 
+// hpc() -> ns since an arbitrary moment; monotonic.
+int core_hpc(lua_State* L) {
+  const auto since = steady_clock::now() - kProcessStart;
+  lua_pushinteger(L, std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
+  return 1;
+}
+
 // starttime() -> the second of UTC in which the process started.
 int core_starttime(lua_State* L) {
   lua_pushinteger(L, std::chrono::duration_cast<seconds>(kStartTime).count());
@@ -156,6 +163,7 @@ int core_nest_coroutines(lua_State* L) {
 int open_core(lua_State* L) {
   static constexpr luaL_Reg kFunctions[] = {{"self", core_self},
                                             {"now", core_now},
+                                            {"hpc", core_hpc},
                                             {"genid", core_genid},
                                             {"timeout", core_timeout},
                                             {"error", core_error},

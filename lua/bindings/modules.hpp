@@ -10,8 +10,8 @@ namespace skysock::lua {
 /// Service, those on sockets. Put it into package.preload or give it to luaL_requiref.
 int open_socket_driver(lua_State* L);
 
-/// Loader of `skynet.core`: the scheduler's self, now, starttime, timeout, genid, error, fail,
-/// exit, callback, counts, stat, and what the functions below add. Requires: `L` belongs to a
+/// Loader of `skynet.core`: the scheduler's self, now, hpc, starttime, timeout, genid, error,
+/// fail, exit, callback, counts, stat, and what the functions below add. Requires: `L` belongs to a
 /// Service.
 int open_core(lua_State* L);
 

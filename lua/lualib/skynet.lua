@@ -8,6 +8,7 @@ local scheduler = require "skynet.scheduler"
 local messages = require "skynet.messages"
 local services = require "skynet.services"
 local modules = require "skynet.require"
+local tasks = require "skynet.tasks"
 local debugging = require "skynet.debugging"
 
 local skynet = {
@@ -15,6 +16,8 @@ local skynet = {
   require = modules.require,
   init = modules.init,
   genid = scheduler.next_session,
+  task = tasks.task,
+  uniqtask = tasks.uniqtask,
 }
 
 for name, value in pairs(messages) do
@@ -36,8 +39,8 @@ for _, name in ipairs {
 end
 
 for _, name in ipairs {
-  "abort", "getenv", "kill", "launch", "localname", "name", "newservice", "queryservice",
-  "register", "setenv", "uniqueservice",
+  "abort", "getenv", "harbor", "init_service", "kill", "launch", "localname", "name", "newservice",
+  "queryservice", "register", "setenv", "uniqueservice",
 } do
   skynet[name] = services[name]
 end
@@ -45,9 +48,9 @@ end
 --- self() is the handle of this service; now() hundredths of a second since starttime(), the second
 -- of UTC in which the node started: it never goes back. pack(...) makes memory and its size,
 -- packstring(...) a string; unpack(memory, size | string) gives the values back. tostring(memory,
--- size) copies memory into a string; trash(memory, size) frees it.
+-- size) copies memory into a string; trash(memory, size) frees it. hpc() is a monotonic time in ns.
 for _, name in ipairs {
-  "now", "pack", "packstring", "self", "starttime", "tostring", "trash", "unpack",
+  "hpc", "now", "pack", "packstring", "self", "starttime", "tostring", "trash", "unpack",
 } do
   skynet[name] = core[name]
 end
@@ -100,8 +103,21 @@ function skynet.stat(what)
   elseif what == "message" then
     return handled
   elseif what == "task" then
-    return scheduler.tasks()
+    return tasks.task()
   end
+end
+
+--- In skynet whether the watchdog has named this service since the last call. Here it tells nobody
+-- but standard error.
+-- @treturn boolean false
+function skynet.endless()
+  return false
+end
+
+--- In skynet a limit of what the service's VM may allocate. Here none is kept, which is logged.
+-- @tparam integer bytes
+function skynet.memlimit(bytes)
+  core.error(("memlimit: no limit of %d bytes is kept"):format(bytes))
 end
 
 debugging.register(skynet)

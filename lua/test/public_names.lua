@@ -9,7 +9,8 @@ local MODULES = {
     response ignoreret redirect fork wait wakeup sleep yield timeout now time starttime self address
     localname name register newservice uniqueservice queryservice launch kill exit abort getenv setenv error pack unpack packstring
     tostring trash genid request stat mqlen context dispatch_message dispatch_unknown_request
-    dispatch_unknown_response PTYPE_TRACE]],
+    dispatch_unknown_response PTYPE_TRACE trace tracetag trace_timeout traceproto tracecall tracelog hpc memlimit
+    endless task uniqtask info_func init_service harbor]],
   },
   { "skynet.manager", "name register launch kill abort forward_type filter monitor", alias = "skynet" },
   { "skynet.queue", "", alias = "queue" },

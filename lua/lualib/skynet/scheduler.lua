@@ -354,41 +354,41 @@ function scheduler.killthread(thread)
   return co
 end
 
---- How many coroutines wait or have not begun.
-function scheduler.tasks()
-  local count = ready_last - ready_first + 1 + forks_last - forks_first + 1
-  for _, waiting in pairs(sessions) do
-    count = count + (waiting ~= "BREAK" and 1 or 0)
+--- Calls visit(co, session) for every coroutine that waits or has not begun; the session is that of
+-- the timer or answer that will wake it, nil if something else will. `visit` must wake nobody.
+function scheduler.each(visit)
+  for i = ready_first, ready_last do
+    if ready[i] then
+      visit(ready[i])
+    end
+  end
+  for i = forks_first, forks_last do
+    visit(forks[i][1])
+  end
+  for session, co in pairs(sessions) do
+    if type(co) == "thread" then
+      visit(co, session)
+    end
   end
   for _, co in pairs(sleeping) do
-    count = count + (type(co) == "thread" and 1 or 0) -- The others have sessions.
+    if type(co) == "thread" then -- The others have sessions.
+      visit(co)
+    end
   end
-  scheduler.elsewhere(function()
-    count = count + 1
+  scheduler.elsewhere(function(co)
+    visit(co)
   end)
-  return count
 end
 
 --- Nothing runs any more but the running coroutine: those that wait are closed.
 function scheduler.stop()
   stopped = true
   local waiting = {}
-  for _, co in pairs(sessions) do
-    waiting[co] = type(co) == "thread"
-  end
-  for _, co in pairs(sleeping) do
-    waiting[co] = type(co) == "thread"
-  end
-  for i = ready_first, ready_last do
-    waiting[ready[i]] = type(ready[i]) == "thread"
-  end
-  scheduler.elsewhere(function(co)
-    waiting[co] = true
+  scheduler.each(function(co)
+    waiting[#waiting + 1] = co
   end)
-  for co, is_thread in pairs(waiting) do
-    if is_thread then
-      close(co)
-    end
+  for _, co in ipairs(waiting) do
+    close(co)
   end
 end
 

@@ -5,6 +5,7 @@ local core = require "skynet.core"
 local messages = require "skynet.messages"
 local modules = require "skynet.require"
 local scheduler = require "skynet.scheduler"
+local tasks = require "skynet.tasks"
 
 local traceback = debug.traceback
 
@@ -153,20 +154,40 @@ function services.setenv(key, value)
   end
 end
 
---- Runs what a service does first: the functions of init(), then `f`, in a coroutine.
+--- Runs what a service does first, in the running coroutine: the functions of init(), then `f`. For
+-- services that do not call start(). After an error, which ends the service, it does not return.
+function services.init_service(f)
+  scheduler.check()
+  local ok, err = xpcall(function()
+    local _ <close> = tasks.begin_start()
+    modules.run_inits()
+    f()
+  end, traceback)
+  if ok then
+    services.tell_launcher("LAUNCHOK")
+  else
+    scheduler.stop()
+    core.fail(scheduler.describe(err))
+    scheduler.quit()
+  end
+end
+
+--- The same in a coroutine of its own.
 function services.run_start(f)
   scheduler.timeout(0, function()
-    local ok, err = xpcall(function()
-      modules.run_inits()
-      f()
-    end, traceback)
-    if ok then
-      services.tell_launcher("LAUNCHOK")
-    else
-      scheduler.stop()
-      core.fail(scheduler.describe(err))
-    end
+    services.init_service(f)
   end)
+end
+
+--- Which node a service lives in: here is one only.
+-- @tparam integer address handle
+-- @treturn integer 0
+-- @treturn boolean whether it is another one: false
+function services.harbor(address)
+  if math.type(address) ~= "integer" then
+    error("service address (integer) expected", 2)
+  end
+  return 0, false
 end
 
 return services
