@@ -300,4 +300,16 @@ function cases.gateserver_error_in_connect_closes_the_client()
   end
 end
 
+function cases.gate_can_be_opened_at_the_port_that_it_has_just_closed()
+  local gate = open_gate()
+  local conf = { address = "127.0.0.1", port = harness.closed_port() }
+  for _ = 1, 10 do
+    skynet.call(gate, "lua", "close")
+    skynet.call(gate, "lua", "open", conf)
+  end
+  skynet.call(gate, "lua", "close")
+  conf.maxclient = "2"
+  expect_error("call failed", skynet.call, gate, "lua", "open", conf) -- Not each client's problem.
+end
+
 harness.run(cases, ...)

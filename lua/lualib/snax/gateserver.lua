@@ -16,9 +16,9 @@
 -- Other services open it with skynet.call(gate, "lua", "open", conf): `port` (0: any free one),
 -- `address` (default "0.0.0.0"), `maxclient` (default 1024; further clients are refused without a
 -- callback), `nodelay`, `backlog`, `header` (2 or 4 bytes, default 2) and `frame_limit` (bytes of
--- the largest frame; a client that announces more is an error). Numbers may be texts. The callback `open` finds the bound
--- address and port in it. "close" ends listening; the clients stay, with their header and limit as
--- long as there are any.
+-- the largest frame; a client that announces more is an error). Numbers may be texts. The callback
+-- `open` finds the bound address and port in it. "close" ends listening and returns when the port
+-- is free; the clients stay, with their header and limit as long as there are any.
 -- @module snax.gateserver
 
 local skynet = require "skynet"
@@ -31,6 +31,7 @@ local MAX_CLIENTS = 1024
 
 local queue -- Frames and their parts.
 local listener -- Its id while it is open.
+local closing = {} -- id of a listener that is being closed -> token of who waits for its end.
 local opening -- Who waits for the answer to listen: {id, address, port} or {id, reason}.
 local nodelay = false
 local max_clients = MAX_CLIENTS
@@ -127,9 +128,12 @@ function commands.open(handler, source, conf)
 end
 
 function commands.close()
-  assert(listener, "the gate is not open")
-  driver.close(listener)
+  local id = assert(listener, "the gate is not open")
   listener = nil
+  if driver.close(id, true) then
+    closing[id] = {}
+    skynet.wait(closing[id]) -- Else the next "open" could not have the same port.
+  end
 end
 
 --- Messages of sockets ----------------------------------------------------------------------------
@@ -163,6 +167,10 @@ local function message_handlers(handler)
   end
 
   function on.close(fd)
+    if closing[fd] then
+      skynet.wakeup(closing[fd])
+      closing[fd] = nil
+    end
     if not admitted[fd] then
       return
     end
