@@ -142,7 +142,7 @@ function scheduler.current()
 end
 
 --- The same, and the one of skynet.coroutine inside of it if there is one. Raises where nobody can
--- wait, before anything is registered that would wake the coroutine when it waits for something else.
+-- wait, before anything is registered that would wake the coroutine out of something else later.
 local function this_coroutine()
   local co, is_main = running()
   if is_main then
