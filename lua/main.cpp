@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/service/stats_text.hpp"
 #include "core/sys/descriptor_table.hpp"
 #include "lua/bindings/node.hpp"
 #include "lua/drain.hpp"
@@ -234,6 +235,10 @@ std::expected<std::vector<std::string>, std::string> after_options(std::vector<s
 int start(const CommandLine& given, const std::vector<std::string>& rest) {
   if (given.tuning == "help") {
     print_to(stdout, tuning_help());
+    return 0;
+  }
+  if (given.stats.seconds == "help") {
+    print_to(stdout, stats_help());
     return 0;
   }
   const std::string problem = check_trace(given.trace);

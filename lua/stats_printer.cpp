@@ -21,7 +21,7 @@ constexpr double kSecondsMax = 1e6;
 void add_stats_options(CLI::App& app, StatsCommand& command) {
   app.add_option("--stats", command.seconds,
                  "Print all counts to standard error every SECONDS (0.01 to 1e6) and at the end; "
-                 "0: only at the end")
+                 "0: only at the end; `--stats help` says what each one is")
       ->type_name("SECONDS");
   app.add_flag("--stats-json", command.json, "Counts as one JSON object a line");
 }

@@ -27,6 +27,9 @@ const std::array<std::string, kCountTotal>& count_names();
 /// The values, in the order of count_names(). Cost: no allocation.
 CountValues count_values(const SocketServerCounts& sockets, const RuntimeCounts& runtime);
 
+/// A table of every count: name, unit, meaning. Ends with a newline.
+std::string stats_help();
+
 /// A headline and lines of name=value. Packets and closes of a kind that did not happen are left
 /// out. Ends with a newline.
 std::string stats_text(const CountValues& counts, std::chrono::milliseconds uptime,

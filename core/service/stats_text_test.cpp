@@ -8,6 +8,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 namespace skysock {
 namespace {
@@ -59,6 +60,31 @@ TEST(StatsText, FiguresAreFoundUnderTheNamesOfTheirMembers) {
   EXPECT_EQ(value_of(values, "closes_eof"), 7U);
   EXPECT_EQ(value_of(values, "closes_deadline"), 1U);
   EXPECT_EQ(value_of(values, "closes"), 8U);
+}
+
+TEST(StatsText, HelpSaysWhatEveryFigureIs) {
+  std::istringstream help(stats_help());
+  std::string line;
+  std::getline(help, line);
+  std::getline(help, line);
+  const std::size_t unit = line.find("unit");
+  const std::size_t meaning = line.find("meaning");
+  ASSERT_LT(meaning, line.size());
+  for (const std::string& name : count_names()) {
+    ASSERT_TRUE(std::getline(help, line)) << name;
+    EXPECT_TRUE(line.starts_with("  " + name + " ")) << line;
+    EXPECT_GT(line.find_first_of(' ', unit), unit) << line;
+    EXPECT_GT(line.size(), meaning + 3) << line;
+    EXPECT_FALSE(line.ends_with(' ')) << line;
+  }
+  EXPECT_FALSE(std::getline(help, line)) << line;
+}
+
+TEST(StatsText, HelpExplainsLettersAndCauses) {
+  const std::string help = stats_help();
+  EXPECT_THAT(help,
+              HasSubstr("  packets_K                packets    that say: close or shut down"));
+  EXPECT_THAT(help, HasSubstr("  closes_eof               sockets    freed by the peer's end\n"));
 }
 
 TEST(StatsText, TextLeavesOutOnlyKindsThatDidNotHappen) {

@@ -103,6 +103,7 @@ expect 1 "$directory/ok.lua: offset 0: no trace of skysock" --read-trace "$direc
 expect 1 "/nowhere/t: No such file or directory" --read-trace /nowhere/t
 expect 1 "--trace /nowhere/t: No such file or directory" --trace /nowhere/t "$directory/ok.lua"
 expect 1 "--trace /dev/full: No space left" --trace /dev/full "$directory/ok.lua"
+expect 0 "packets_K                packets    that say: close or shut down" --stats help
 expect 0 "closes=0" --stats 0 "$directory/ok.lua"
 expect 0 '"messages_delivered":' --stats 0 --stats-json "$directory/ok.lua"
 expect 0 "arguments	-a	--help	" "$directory/ok.lua" -a --help ""
