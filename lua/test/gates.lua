@@ -308,7 +308,7 @@ function cases.gate_can_be_opened_at_the_port_that_it_has_just_closed()
     skynet.call(gate, "lua", "open", conf)
   end
   skynet.call(gate, "lua", "close")
-  conf.maxclient = "2"
+  conf.maxclient = "two"
   expect_error("call failed", skynet.call, gate, "lua", "open", conf) -- Not each client's problem.
 end
 

@@ -58,12 +58,6 @@ function scheduler.describe(err)
   return ok and text or "(error object without text)"
 end
 
---- Whether an error is an object with a text of its own, which says all there is to say.
-local function has_text(err)
-  local meta = getmetatable(err)
-  return type(err) ~= "string" and type(meta) == "table" and meta.__tostring ~= nil
-end
-
 --- Called by skynet.exit() while coroutines still run; may suspend.
 scheduler.before_exit = function() end
 
@@ -82,8 +76,7 @@ local function settle(co, ok, command)
     return
   end
   if not ok then
-    core.error(has_text(command) and scheduler.describe(command)
-      or traceback(co, scheduler.describe(command)))
+    core.error(traceback(co, scheduler.describe(command)))
     scheduler.on_fail(co)
   elseif command == "USER" then
     core.error(traceback(co, "skynet.coroutine.yield outside of a skynet.coroutine.resume"))

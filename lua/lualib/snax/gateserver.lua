@@ -58,9 +58,25 @@ end
 
 --- Commands of other services ---------------------------------------------------------------------
 
+local Refusal = { __tostring = function(refusal) return refusal.text end }
+
 --- Says what the opener did wrong, or the system: where in this file is nobody's business.
 local function fail(text)
-  error(setmetatable({}, { __tostring = function() return text end }))
+  error(setmetatable({ text = text }, Refusal))
+end
+
+local function describe(err)
+  return getmetatable(err) == Refusal and tostring(err) or debug.traceback(err, 2)
+end
+
+--- Answers a command that xpcall() ran.
+local function answer(ok, ...)
+  if ok then
+    skynet.retpack(...)
+  else
+    skynet.error((...))
+    skynet.response()(false)
+  end
 end
 
 --- Makes a number of `conf` an integer: settings are texts. One that is nil stays it.
@@ -258,7 +274,7 @@ function gateserver.start(handler)
   local function init()
     skynet.dispatch("lua", function(_, source, cmd, ...)
       if commands[cmd] then
-        skynet.retpack(commands[cmd](handler, source, ...))
+        answer(xpcall(commands[cmd], describe, handler, source, ...))
       else
         skynet.retpack(handler.command(cmd, source, ...))
       end
