@@ -150,6 +150,8 @@ expect_line "usage: skysock client.lua HOST PORT" "$examples/chat/client.lua" 12
 expect_line "cannot connect to 127.0.0.1:1: " "$examples/chat/client.lua" 127.0.0.1 1
 expect_line "usage: skysock client.lua HOST PORT" "$examples/client.lua" 127.0.0.1 abc
 expect_line "cannot connect to 127.0.0.1:1: " "$examples/client.lua" 127.0.0.1 1 word
+expect 1 'no module "skynet.cluster"; there are: skynet, skynet.manager, ' \
+  "$(dirname "$0")/public_names.lua" skynet.cluster
 "$skysock" --native echo --listen 127.0.0.1:0 >"$directory/listening" &
 echo_server=$!
 until grep -q "^listening on" "$directory/listening"; do sleep 0.1; done

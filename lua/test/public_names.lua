@@ -1,6 +1,6 @@
 -- Is every public name of skynet's modules that programs use here, and does a test use it?
 -- Usage: skysock lua/test/public_names.lua [--json] [MODULE...]   (default: all modules)
--- Exit code 1: a name is missing, or no test uses it.
+-- Exit code 1: a name is missing, no test uses it, or MODULE is none of ours.
 
 local MODULES = {
   {
@@ -39,6 +39,15 @@ local MODULES = {
 
 local rows, wrong = {}, 0
 
+--- Ends the program with a text that needs no traceback.
+local function fail(text)
+  error(setmetatable({}, {
+    __tostring = function()
+      return text
+    end,
+  }))
+end
+
 --- The tests' texts by file name.
 local function read_tests()
   local texts = {}
@@ -75,10 +84,18 @@ local function look_at(texts, entry)
   end
 end
 
+local modules = {}
+for i, entry in ipairs(MODULES) do
+  modules[i] = entry[1]
+  modules[entry[1]] = true
+end
+
 local wanted, as_json = {}, false
 for _, argument in ipairs { ... } do
   if argument == "--json" then
     as_json = true
+  elseif not modules[argument] then
+    fail(("no module %q; there are: %s"):format(argument, table.concat(modules, ", ")))
   else
     wanted[argument] = true
   end
@@ -102,10 +119,6 @@ for _, row in ipairs(rows) do
   end
 end
 
-if #rows == 0 or wrong > 0 then
-  error(setmetatable({}, {
-    __tostring = function()
-      return ("%d of %d names are missing or untested"):format(wrong, #rows)
-    end,
-  }))
+if wrong > 0 then
+  fail(("%d of %d names are missing or untested"):format(wrong, #rows))
 end
