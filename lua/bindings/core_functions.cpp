@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/service/stats_text.hpp"
+#include "lua/bindings/caller.hpp"
 #include "lua/bindings/coroutines.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/seri.hpp"
@@ -84,8 +85,11 @@ int core_genid(lua_State* L) {
 // once, behind the messages that wait already.
 int core_timeout(lua_State* L) {
   const Session session = check_session(L, 1);
-  const lua_Integer wanted = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, wanted <= std::numeric_limits<std::int32_t>::max(), 2, "below 2^31 expected");
+  int is_integer = 0;
+  const lua_Integer wanted = lua_tointegerx(L, 2, &is_integer);
+  if (is_integer == 0 || wanted > std::numeric_limits<std::int32_t>::max()) {
+    return raise_argument_at_caller(L, 1, "integer below 2^31 expected");  // The program's first.
+  }
   post_response(Service::of(L), milliseconds(std::max<lua_Integer>(wanted, 0) * 10), session);
   return 0;
 }
@@ -179,6 +183,7 @@ int open_core(lua_State* L) {
                                             {"nest_coroutines", core_nest_coroutines},
                                             {nullptr, nullptr}};
   luaL_newlib(L, kFunctions);
+  add_caller_functions(L);
   add_coroutine_functions(L);
   add_message_functions(L);
   add_node_functions(L);

@@ -3,10 +3,12 @@
 #include <limits>
 #include <string>
 
+#include "lua/bindings/caller.hpp"
+
 namespace skysock::lua {
 
 int push_outcome(lua_State* L, const Outcome& outcome, int index) {
-  if (outcome.malformed) luaL_argerror(L, index, outcome.reason.data());
+  if (outcome.malformed) raise_argument_at_caller(L, index, outcome.reason.data());
   if (!outcome.ok) {
     lua_pushnil(L);
     lua_pushstring(L, outcome.reason.data());
@@ -33,13 +35,16 @@ SocketId check_id(lua_State* L, int index) {
 
 Address check_address(lua_State* L, int index) {
   std::size_t size = 0;
-  const char* text = luaL_checklstring(L, index, &size);
+  const char* text = check_text_at_caller(L, index, &size);
   const std::string_view host(text, size);
-  luaL_argcheck(L, !host.empty() && host.find('\0') == std::string_view::npos, index,
-                "address expected");
+  if (host.empty() || host.find('\0') != std::string_view::npos) {
+    raise_argument_at_caller(L, index, "address expected");
+  }
   if (lua_isnoneornil(L, index + 1)) return {.host = host, .has_port = false, .port = 0};
-  const lua_Integer port = luaL_checkinteger(L, index + 1);
-  luaL_argcheck(L, port >= 0 && port <= 65'535, index + 1, "port out of range 0 to 65535");
+  const lua_Integer port = check_integer_at_caller(L, index + 1);
+  if (port < 0 || port > 65'535) {
+    raise_argument_at_caller(L, index + 1, "port out of range 0 to 65535");
+  }
   return {.host = host, .has_port = true, .port = static_cast<std::uint16_t>(port)};
 }
 

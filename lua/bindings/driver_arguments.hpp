@@ -50,7 +50,8 @@ Outcome outcome_of(const Result<T>& result) noexcept {
   return outcome;
 }
 
-/// Pushes id, or nil and the reason. Raises for a mistake, as one of argument `index`.
+/// Pushes id, or nil and the reason. Raises for a mistake, as one of argument `index`,
+/// at the line of the program.
 int push_outcome(lua_State* L, const Outcome& outcome, int index = 1);
 
 /// An id that may be a socket's; raises otherwise.
@@ -66,7 +67,8 @@ struct Address {
   std::uint16_t port = 0;
 };
 
-/// Reads the arguments at `index` and behind it; raises for what cannot be one.
+/// Reads the arguments at `index` and behind it; raises, at the line of the program, for what
+/// cannot be one.
 Address check_address(lua_State* L, int index);
 
 /// Errors: invalid_argument for text that is no "host:port".

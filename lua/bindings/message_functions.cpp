@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "lua/bindings/caller.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/service.hpp"
 
@@ -125,7 +126,7 @@ bool post(Service& service, const Envelope& envelope, const Bytes& bytes) noexce
 int send_bytes(lua_State* L, Service& service, const Envelope& envelope, const Bytes& bytes) {
   if (envelope.problem != nullptr) {
     free_bytes(service, bytes);
-    return luaL_argerror(L, envelope.wrong, envelope.problem);
+    return raise_argument_at_caller(L, envelope.wrong, envelope.problem);
   }
   if (!post(service, envelope, bytes)) return 0;
   lua_pushinteger(L, envelope.session);

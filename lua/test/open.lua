@@ -7,6 +7,11 @@ local harness = require "harness"
 local equal = harness.equal
 local cases = {}
 
+-- Outside of skynet.start there is no coroutine to suspend.
+local _, opened_in_main_chunk = pcall(function()
+  socket.open("127.0.0.1", 1)
+end)
+
 function cases.LV10_open_to_a_closed_port_returns_nil_and_the_reason()
   local id, reason = socket.open("127.0.0.1", harness.closed_port())
   equal(id, nil)
@@ -68,6 +73,23 @@ function cases.malformed_address_raises()
   end
   assert(not pcall(socket.open, "127.0.0.1", 0), "port 0 is for listen only")
   assert(not pcall(socket.listen, "127.0.0.1", 0, -1), "negative backlog")
+end
+
+function cases.wrong_calls_raise_at_the_line_of_the_program()
+  local function raises(text, f)
+    local line = debug.getinfo(f, "S").linedefined
+    harness.expect_error(("open.lua:%d: %s"):format(line, text), f)
+  end
+  raises("bad argument #1 to 'open' .*host and port", function() return (socket.open "127.0.0.1") end)
+  raises("bad argument #2 to 'open' .*port", function() return (socket.open("127.0.0.1", 65536)) end)
+  raises("bad argument #2 to 'listen' .*integer exp", function() return (socket.listen("x", "y")) end)
+  raises("bad argument #1 to 'listen' .*string expected, got nil", function() return (socket.listen()) end)
+  raises("bad argument #1 to 'timeout' .*integer below 2", function() skynet.timeout("x", print) end)
+  raises("bad argument #1 to 'sleep' .*integer below 2", function() skynet.sleep(2 ^ 31) end)
+  raises("function expected", function() skynet.timeout(1) end)
+  raises("bad argument #1 to 'send' .*service address", function() skynet.send(nil, "lua") end)
+  raises("bad argument #1 to 'call' .*address 0", function() skynet.call(0, "lua") end)
+  harness.expect_error("open.lua:%d+: cannot wait here", error, opened_in_main_chunk, 0)
 end
 
 function cases.LV10_start_of_an_unknown_id_returns_nil_and_the_reason()

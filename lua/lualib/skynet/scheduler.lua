@@ -139,9 +139,9 @@ end
 local function this_coroutine()
   local co, is_main = running()
   if is_main then
-    error("cannot wait here: call it in a coroutine, e.g. inside skynet.start", 3)
+    core.raise "cannot wait here: call it in a coroutine, e.g. inside skynet.start"
   elseif not isyieldable() then
-    error("cannot wait here: attempt to yield across a C-call boundary", 3)
+    core.raise "cannot wait here: attempt to yield across a C-call boundary"
   end
   return scheduler.thread_of[co] or co, co
 end
@@ -278,7 +278,9 @@ end
 --- Runs `f()` in a coroutine after `ti` hundredths of a second.
 -- @treturn thread the coroutine, for killthread().
 function scheduler.timeout(ti, f)
-  assert(type(f) == "function", "function expected")
+  if type(f) ~= "function" then
+    core.raise "function expected"
+  end
   local session = scheduler.next_session()
   core.timeout(session, ti)
   local co = co_create()
