@@ -75,7 +75,7 @@ function tasks.task(wanted)
 end
 
 --- The same, those with the same traceback together.
--- @treturn table "COUNT\tsessions:[N,...]\n" -> traceback
+-- @treturn table "COUNT\tsessions:[N,...]\n" -> traceback; a coroutine without a session is named
 function tasks.uniqtask()
   local groups = {}
   scheduler.each(function(co, session)
@@ -83,8 +83,8 @@ function tasks.uniqtask()
     local group = groups[stack] or { count = 0, sessions = {} }
     groups[stack] = group
     group.count = group.count + 1
-    if session and #group.sessions < SESSIONS_SHOWN then
-      group.sessions[#group.sessions + 1] = session
+    if #group.sessions < SESSIONS_SHOWN then
+      group.sessions[#group.sessions + 1] = session or tostring(co) -- Or two keys could be the same.
     end
   end)
   local list = {}
