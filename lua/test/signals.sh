@@ -148,6 +148,7 @@ survives_hangup() {
 
 # A node that did nothing has dropped nothing: its end alone is not in the last counts.
 counts_of_an_idle_node() {  # ARGUMENT...
+  : >"$directory/listening" # What the one before said is no sign of this one.
   "$skysock" --stats 0 "$@" >"$directory/listening" 2>"$directory/counts" &
   program=$!
   tries=100
