@@ -2,7 +2,6 @@
 -- callers did not expect?
 
 local skynet = require "skynet"
-local socket = require "skynet.socket"
 local driver = require "skynet.socketdriver"
 local socketchannel = require "skynet.socketchannel"
 local harness = require "harness"
@@ -12,15 +11,7 @@ local cases = {}
 
 --- A channel to a server that sends back what comes.
 local function echo_channel(desc)
-  desc.host, desc.port = "127.0.0.1", harness.listen(function(id)
-    assert(socket.start(id))
-    local data = socket.read(id)
-    while data do
-      socket.write(id, data)
-      data = socket.read(id)
-    end
-    socket.close(id)
-  end)
+  desc.host, desc.port = "127.0.0.1", harness.listen(harness.echo)
   return socketchannel.channel(desc)
 end
 

@@ -190,15 +190,7 @@ function cases.onclose_runs_once_whoever_closes()
 end
 
 function cases.many_connections_leave_nothing_behind()
-  local port = harness.listen(function(id)
-    assert(socket.start(id))
-    local data = socket.read(id)
-    while data do
-      socket.write(id, data)
-      data = socket.read(id)
-    end
-    socket.close(id)
-  end)
+  local port = harness.listen(harness.echo)
   local function burst()
     for i = 1, 100 do
       local id = assert(socket.open("127.0.0.1", port))

@@ -6,26 +6,13 @@ local skynet = require "skynet"
 local harness = require "harness"
 
 local equal, expect_error = harness.equal, harness.expect_error
+local let_run, same_list = harness.let_run, harness.same_list
 local cases, handlers = {}, {}
 local self = skynet.self()
 
 skynet.dispatch("lua", function(session, source, name, ...)
   handlers[name](session, source, ...)
 end)
-
---- Lets what was sent to this service be handled.
-local function let_run()
-  for _ = 1, 3 do
-    skynet.yield()
-  end
-end
-
-local function same_list(actual, ...)
-  equal(actual.n, select("#", ...))
-  for i = 1, actual.n do
-    equal(actual[i], (select(i, ...)))
-  end
-end
 
 function cases.message_that_nobody_dispatches_is_logged_with_its_protocol_and_sender()
   skynet.register_protocol { name = "odd", id = 77, pack = skynet.pack, unpack = skynet.unpack }

@@ -93,6 +93,32 @@ function harness.equal(actual, expected)
   end
 end
 
+--- Asserts that `actual`, packed with its length as `n`, is the values that follow.
+function harness.same_list(actual, ...)
+  harness.equal(actual.n, select("#", ...))
+  for i = 1, actual.n do
+    harness.equal(actual[i], (select(i, ...)))
+  end
+end
+
+--- Lets forked coroutines begin, and what was sent to this service be handled.
+function harness.let_run()
+  for _ = 1, 3 do
+    skynet.yield()
+  end
+end
+
+--- Sends back what comes on a connection that was accepted, until its end, and closes it.
+function harness.echo(id)
+  assert(socket.start(id))
+  local data = socket.read(id)
+  while data do
+    socket.write(id, data)
+    data = socket.read(id)
+  end
+  socket.close(id)
+end
+
 --- Waits until `condition()` is true, at most until the case's limit; returns its value.
 function harness.eventually(condition)
   local value = condition()

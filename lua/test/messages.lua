@@ -6,6 +6,7 @@ local skynet = require "skynet.manager"
 local harness = require "harness"
 
 local equal, expect_error = harness.equal, harness.expect_error
+local let_run, same_list = harness.let_run, harness.same_list
 local cases, handlers = {}, {}
 local self = skynet.self()
 local NOBODY = 0xfffff -- No service has this handle.
@@ -16,20 +17,6 @@ end)
 
 local function runner()
   return skynet.newservice "runner"
-end
-
---- Lets forked calls begin and what they send to this service be handled.
-local function let_run()
-  for _ = 1, 3 do
-    skynet.yield()
-  end
-end
-
-local function same_list(actual, ...)
-  equal(actual.n, select("#", ...))
-  for i = 1, actual.n do
-    equal(actual[i], (select(i, ...)))
-  end
 end
 
 function handlers.echo(_, _, ...)
