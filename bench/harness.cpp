@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <utility>
 #include <vector>
 
 #include "bench/settings.hpp"
@@ -12,6 +13,11 @@ namespace skysock::bench {
 namespace {
 
 int failure_count = 0;
+
+std::vector<Described>& descriptions() {
+  static std::vector<Described> list;
+  return list;
+}
 
 std::chrono::nanoseconds own_cpu_time() {
   timespec time{};
@@ -67,6 +73,12 @@ void fail(benchmark::State& state, const std::string& reason) {
   ++failure_count;
   state.SkipWithError(reason.c_str());
 }
+
+void describe(std::string group, std::string family, std::string question) {
+  descriptions().push_back({std::move(group), std::move(family), std::move(question)});
+}
+
+const std::vector<Described>& described() { return descriptions(); }
 
 int failures() { return failure_count; }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bench/peers/listener.hpp"
 #include "bench/server_process.hpp"
@@ -21,6 +22,23 @@ std::string name_of(ServerKind kind);
 
 /// Ends the benchmark as failed and makes the program's exit code 1.
 void fail(benchmark::State& state, const std::string& reason);
+
+/// One line of --list: what the benchmarks whose names begin with `family` ask. `group`: its
+/// heading. Each register_...() describes what it registers.
+void describe(const std::string& group, const std::string& family, const std::string& question);
+
+/// What the benchmarks whose names begin with `family` ask.
+struct Described {
+  std::string group;  ///< The heading of --list.
+  std::string family;
+  std::string question;
+};
+
+/// Whatever registers benchmarks describes them.
+void describe(std::string group, std::string family, std::string question);
+
+/// In the order in which they were described.
+const std::vector<Described>& described();
 
 /// Benchmarks that failed so far.
 int failures();
