@@ -22,6 +22,8 @@ void BM_Accept(benchmark::State& state, ServerKind kind) {
 }  // namespace
 
 void register_accept() {
+  describe("macro: servers as processes, beside plain epoll", "BM_Accept",
+           "short connections: connect, one byte each way, FIN by the client");
   for (const ServerKind kind : {ServerKind::skysock, ServerKind::lua, ServerKind::raw_epoll}) {
     const std::string name = "BM_Accept/" + name_of(kind);
     benchmark::RegisterBenchmark(name.c_str(), BM_Accept, kind)->UseRealTime();

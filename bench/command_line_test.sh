@@ -20,7 +20,12 @@ expect() {  # EXIT TEXT ARGUMENT...
 }
 
 expect 0 "Exit codes:" --help
-expect 0 "BM_Accept/raw_epoll/real_time" --list
+expect 0 "BM_Accept/raw_epoll/real_time" --benchmark_list_tests=true
+# Every benchmark has a description, those of --full too: without one this is exit 1.
+expect 0 "  BM_Accept " --list --full
+expect 0 "  echo_64x64B " --list
+expect 0 "  --compare-peers " --list
+expect 5 "no benchmark matches" --list --benchmark_filter=BM_Moon
 expect 2 "expected same-cpu, cross-cpu" --placement moon
 expect 2 "no key 'moon'" --tuning moon=1
 expect 2 "unrecognized" --moon
@@ -37,8 +42,11 @@ for key in '"placement": "same-cpu"' '"server_cpu_us_per_operation": ' '"git": "
     failed=1
   fi
 done
-"$bench" --list --json "$json" >/dev/null
-[ -s "$json" ] || { echo "--list empties the file of --json"; failed=1; }
+expect 0 "(3 benchmarks)" --list --benchmark_filter=BM_Accept --json "$json"
+jq -e '.kind == "list" and (.groups[0].lines == [{name: "BM_Accept", benchmarks: 3,
+       question: .groups[0].lines[0].question}]) and (.groups | length == 3)
+       and all(.groups[].lines[]; .question | length > 10)' "$json" >/dev/null ||
+  { echo "--list --json: not so:"; cat "$json"; failed=1; }
 expect 2 "skysock-bench: --json '/nonexistent/x': cannot write: No such file or directory" \
   --json /nonexistent/x
 exit $failed

@@ -139,6 +139,8 @@ void BM_ControlChannel(benchmark::State& state) {
 }  // namespace
 
 void register_control_channel() {
+  describe("micro: control channel", "BM_ControlChannel",
+           "packets to the reactor's side over ring and pipe, beside a bare pipe");
   const auto add = [](const char* name, void (*function)(benchmark::State&)) {
     benchmark::RegisterBenchmark(name, function)->MeasureProcessCPUTime()->UseRealTime();
   };

@@ -95,6 +95,10 @@ void BM_ForwardMessageCall(benchmark::State& state) {
 }  // namespace
 
 void register_forward_message() {
+  describe("macro: servers as processes, beside plain epoll", "BM_ForwardMessage",
+           "one-way messages from sockets into a service, by size");
+  describe("micro: service", "BM_ForwardMessageCall",
+           "the hand-off alone: event, forward_message, mailbox, take");
   for (const ServerKind kind : {ServerKind::skysock, ServerKind::raw_epoll}) {
     const std::string name = "BM_ForwardMessage/" + name_of(kind);
     benchmark::RegisterBenchmark(name.c_str(), BM_ForwardMessage, kind)

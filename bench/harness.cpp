@@ -80,6 +80,10 @@ void describe(std::string group, std::string family, std::string question) {
 
 const std::vector<Described>& described() { return descriptions(); }
 
+std::vector<std::int64_t> values(std::vector<std::int64_t> few, std::vector<std::int64_t> all) {
+  return settings().full ? std::move(all) : std::move(few);
+}
+
 int failures() { return failure_count; }
 
 load::Outcome<ServerProcess> start_server(ServerKind kind, ServerMode mode) {

@@ -23,10 +23,6 @@ std::string name_of(ServerKind kind);
 /// Ends the benchmark as failed and makes the program's exit code 1.
 void fail(benchmark::State& state, const std::string& reason);
 
-/// One line of --list: what the benchmarks whose names begin with `family` ask. `group`: its
-/// heading. Each register_...() describes what it registers.
-void describe(const std::string& group, const std::string& family, const std::string& question);
-
 /// What the benchmarks whose names begin with `family` ask.
 struct Described {
   std::string group;  ///< The heading of --list.
@@ -34,11 +30,15 @@ struct Described {
   std::string question;
 };
 
-/// Whatever registers benchmarks describes them.
+/// One line of --list. Whatever registers benchmarks describes them; a benchmark that no family
+/// describes is an error of --list.
 void describe(std::string group, std::string family, std::string question);
 
 /// In the order in which they were described.
 const std::vector<Described>& described();
+
+/// The values of one argument: `few`, or `all` with --full.
+std::vector<std::int64_t> values(std::vector<std::int64_t> few, std::vector<std::int64_t> all);
 
 /// Benchmarks that failed so far.
 int failures();

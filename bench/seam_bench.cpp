@@ -80,6 +80,8 @@ void BM_Seam(benchmark::State& state, SeamScenario scenario) {
 }  // namespace
 
 void register_seam() {
+  describe("micro: kernel", "BM_Seam",
+           "direct system calls against the same through LinuxSys, as a ratio");
   for (const SeamScenario scenario :
        {SeamScenario::socketpair, SeamScenario::tcp, SeamScenario::accept}) {
     const std::string name = "BM_Seam/" + std::string(kSeamNames[static_cast<int>(scenario)]);

@@ -97,6 +97,12 @@ void BM_TimerTakeAdd(benchmark::State& state) {
 }  // namespace
 
 void register_service() {
+  describe("micro: service", "BM_ServiceMessage",
+           "a message from the reactor to a handler with workers=0");
+  describe("micro: timers", "BM_TimerAddCancel",
+           "a timer that is added and cancelled while N others wait");
+  describe("micro: timers", "BM_TimerTakeAdd",
+           "the earliest of N timers comes out and is added again, later");
   benchmark::RegisterBenchmark("BM_ServiceMessage", BM_ServiceMessage)
       ->ArgName("batch")
       ->Arg(1)

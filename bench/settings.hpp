@@ -31,6 +31,7 @@ struct Settings {
   std::string programs;    ///< Folder of the server programs: our own.
   std::string source_dir;  ///< Of the Lua scripts.
   std::string tuning;      ///< For both skysock servers.
+  bool full = false;       ///< Every size and count, not a selection.
 };
 
 /// Set once by main() before any benchmark runs.

@@ -7,28 +7,24 @@
 #include <CLI/CLI.hpp>
 
 #include "bench/compare/commands.hpp"
+#include "bench/exit_code.hpp"
 #include "bench/facts.hpp"
 #include "bench/harness.hpp"
+#include "bench/list_command.hpp"
 #include "bench/settings.hpp"
 #include "core/net/tuning.hpp"
 
 using namespace skysock;
+using namespace skysock::bench;
 
 namespace {
 
-enum ExitCode { kPassed = 0, kFailed = 1, kUsage = 2, kMeasuredNothing = 5 };
-
 constexpr const char* kFooter =
-    R"(Four commands have options of their own; add --help to each:
-  --compare-peers    CPU per operation of the servers as a ratio to plain epoll, interleaved
-  --syscalls         system calls per operation, by name
-  --memory           memory per idle connection
-  --control-packets  control packets per second through a whole server, beside a bare pipe
-
-All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
-  --benchmark_filter=REGEX       run what matches; a leading '-': what does not match
+    R"(All options of Google Benchmark 1.7.1 are accepted too; the most useful ones:
+  --benchmark_filter=REGEX       run (or list) what matches; a leading '-': what does not match
   --benchmark_min_time=SECONDS   timed seconds per benchmark (a number without 's'; default 0.3)
   --benchmark_repetitions=N      run each N times and report mean, median and deviation
+  --benchmark_list_tests=true    print the full name of every benchmark and end
   --benchmark_format=console|json|csv
   --benchmark_out=FILE --benchmark_out_format=json|csv|console
 
@@ -42,14 +38,28 @@ Example: skysock-bench --benchmark_filter=BM_Accept --json accept.json)";
 
 struct Options {
   bool list = false;
+  bool full = false;
   std::string placement = "cross-cpu";
   std::string json;
   std::string tuning;
   std::string source_dir = SKYSOCK_SOURCE_DIR;
 };
 
+std::string command_help() {
+  std::string text = "Commands with options of their own; add --help to each:\n";
+  for (const compare::Command& command : compare::commands()) {
+    text += fmt::format("  {:<18} {}\n", command.flag, command.question);
+  }
+  return text + "\n";
+}
+
 void add_options(CLI::App& app, Options& options) {
-  app.add_flag("--list", options.list, "print the names of the benchmarks and end");
+  app.add_flag(
+      "--list", options.list,
+      "print every family of benchmarks, scenario and command with its question, and end;\n"
+      "with --json as JSON, too");
+  app.add_flag("--full", options.full,
+               "every size and number of connections, pending things and threads, not a selection");
   app.add_option("--placement", options.placement,
                  "same-cpu: server and load share a CPU; cross-cpu: one each; free: anywhere")
       ->capture_default_str();
@@ -58,7 +68,7 @@ void add_options(CLI::App& app, Options& options) {
                  "key=value,... for the skysock servers (not raw_epoll)\n" + tuning_help());
   app.add_option("--source-dir", options.source_dir, "where lua/examples/echo.lua is found")
       ->capture_default_str();
-  app.footer(kFooter);
+  app.footer(command_help() + kFooter);
   app.allow_extras();
 }
 
@@ -91,28 +101,38 @@ bool initialize_library(std::vector<std::string>& words) {
   return !benchmark::ReportUnrecognizedArguments(count, pointers.data());
 }
 
+/// In the order of --list and of a run.
+void register_all() {
+  register_accept();
+  register_forward_message();
+  register_echo();
+  register_control_channel();
+  register_service();
+  register_seam();
+}
+
 int run_all() {
-  bench::register_accept();
-  bench::register_forward_message();
-  bench::register_echo();
-  bench::register_control_channel();
-  bench::register_service();
-  bench::register_seam();
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  if (matched == 0) {
-    fmt::print(stderr, "skysock-bench: no benchmark matches the filter; --list shows all\n");
-    return kMeasuredNothing;
-  }
-  if (bench::failures() == 0) return kPassed;
-  fmt::print(stderr, "skysock-bench: {} benchmark run(s) failed\n", bench::failures());
+  if (matched == 0) return kMeasuredNothing;
+  if (failures() == 0) return kPassed;
+  fmt::print(stderr, "skysock-bench: {} benchmark run(s) failed\n", failures());
   return kFailed;
+}
+
+int list_or_run(const Options& options) {
+  register_all();
+  const int code = options.list ? list_command(options.json) : run_all();
+  if (code == kMeasuredNothing) {
+    fmt::print(stderr, "skysock-bench: no benchmark matches the filter; --list shows all\n");
+  }
+  return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (const auto code = bench::compare::run_command(argc, argv)) return *code;
+  if (const auto code = compare::run_command(argc, argv)) return *code;
   CLI::App app("Measures skysock's servers beside a plain epoll server, over loopback sockets.",
                "skysock-bench");
   Options options;
@@ -122,20 +142,21 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kPassed : kUsage;
   }
-  const auto placement = bench::place(options.placement);
+  const auto placement = place(options.placement);
   if (!placement) return usage(placement.error());
   if (const auto tuning = parse_tuning(options.tuning); !tuning) return usage(tuning.error());
   std::vector<std::string> words = library_arguments(app, options);
   if (!initialize_library(words)) return kUsage;
-  if (const auto writable = bench::check_json_file(options.list ? "" : options.json); !writable) {
+  if (const auto writable = check_json_file(options.json); !writable) {
     return usage(writable.error());
   }
 
-  bench::settings() = {.placement = *placement,
-                       .programs = bench::own_folder(),
-                       .source_dir = options.source_dir,
-                       .tuning = options.tuning};
-  if (const auto pinned = bench::pin_load(*placement); !pinned) return usage(pinned.error());
-  bench::add_context();
-  return run_all();
+  settings() = {.placement = *placement,
+                .programs = own_folder(),
+                .source_dir = options.source_dir,
+                .tuning = options.tuning,
+                .full = options.full};
+  if (const auto pinned = pin_load(*placement); !pinned) return usage(pinned.error());
+  add_context();
+  return list_or_run(options);
 }

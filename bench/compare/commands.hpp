@@ -1,8 +1,19 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string_view>
 
 namespace skysock::bench::compare {
+
+/// A command with options of its own.
+struct Command {
+  std::string_view flag;
+  int (*run)(int argc, char** argv);
+  std::string_view question;  ///< For --help and --list.
+};
+
+std::span<const Command> commands();
 
 /// Runs the command that the arguments choose with --compare-peers, --syscalls, --memory or
 /// --control-packets, and returns its exit code; none when they choose none.
