@@ -1,6 +1,7 @@
-// How many packets per second get from one thread to the reactor: over a pipe read packet by packet
-// (skynet's way, and the baseline), over our pipe channel, over our ring? Encoding and decoding are
-// included; a slow sender, several senders and what the reactor does with a packet are left out.
+// How many packets per second get from 1, 2 and 4 threads to the reactor: over a pipe read packet
+// by packet (skynet's way, and the baseline), over our pipe channel, over our ring? Encoding and
+// decoding are included; a slow sender and what the reactor does with a packet are left out. All
+// senders are on the load's CPU (--placement free spreads them).
 
 #include <poll.h>
 
@@ -9,6 +10,7 @@
 #include <expected>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "bench/harness.hpp"
 #include "bench/peers/bare_pipe.hpp"
@@ -20,27 +22,34 @@
 namespace skysock::bench {
 namespace {
 
-constexpr SocketId kBatch = 200'000;  // Hides the start of the reader's thread.
+constexpr SocketId kBatch = 200'000;  // Hides the start of the threads.
 constexpr std::size_t kPacketsMax = 1'024;
 constexpr int kStuckMs = 10'000;
 
-/// 14 bytes, of which 8 say the packet's place in the order.
-EncodedPacket packet_number(SocketId number) {
-  return encode(SendPacket{.id = number, .payload = static_cast<Token>(number) * 3});
+/// 14 bytes: the id says who sends, from 1, the payload its how-manieth packet this is, from 1.
+EncodedPacket packet_number(std::size_t sender, Token number) {
+  return encode(SendPacket{.id = static_cast<SocketId>(sender), .payload = number});
 }
 
-/// Compares what arrives with what must be next.
-struct InOrder {
+/// Compares what arrives with what must be its sender's next.
+class InOrder {
+ public:
+  explicit InOrder(std::size_t senders) : received_(senders + 1, 0) {}
+
   void operator()(const std::expected<ControlPacket, ControlError>& packet) {
     const auto* send = packet ? std::get_if<SendPacket>(&*packet) : nullptr;
-    ++received;
-    wrong |= send == nullptr || send->id != received ||
-             send->payload != static_cast<Token>(received) * 3;
+    ++count_;
+    const auto sender = static_cast<std::size_t>(send == nullptr ? 0 : send->id);
+    const bool known = sender > 0 && sender < received_.size();
+    wrong_ |= !known || send->payload != ++received_[sender];
   }
-  [[nodiscard]] bool done() const { return received == kBatch; }
+  [[nodiscard]] bool done() const { return count_ == kBatch; }
+  [[nodiscard]] bool wrong() const { return wrong_; }
 
-  SocketId received = 0;
-  bool wrong = false;
+ private:
+  std::vector<Token> received_;  ///< By sender.
+  SocketId count_ = 0;
+  bool wrong_ = false;
 };
 
 bool wait_for(int fd, int other_fd = -1) {
@@ -100,32 +109,46 @@ class Channel {
   Kind<LinuxSys> channel_;
 };
 
-/// True when every packet of the batch arrived, in order.
+/// Sends the share of one of `senders`; false when the channel refused.
 template <typename Subject>
-bool pass_batch(Subject& subject) {
-  InOrder order;
+bool send_share(Subject& subject, std::size_t sender, std::size_t senders) {
+  for (Token number = 1; number <= kBatch / senders; ++number) {
+    if (!subject.send(packet_number(sender, number))) return false;
+  }
+  return true;
+}
+
+/// True when every packet of the batch arrived, in its sender's order.
+template <typename Subject>
+bool pass_batch(Subject& subject, std::size_t senders) {
+  InOrder order(senders);
   std::atomic<bool> in_time = false;
+  std::atomic<bool> refused = false;
   std::jthread reader([&] {
     // The reader is where a server would be.
     SKYSOCK_CHECK(pin_thread(settings().placement.server_cpu).has_value());
     in_time = subject.receive_batch(order);
   });
-  bool sent = true;
-  for (SocketId number = 1; number <= kBatch && sent; ++number) {
-    sent = subject.send(packet_number(number));
+  std::vector<std::jthread> others;
+  for (std::size_t sender = 2; sender <= senders; ++sender) {
+    others.emplace_back([&, sender] {
+      if (!send_share(subject, sender, senders)) refused = true;
+    });
   }
+  if (!send_share(subject, 1, senders)) refused = true;
+  others.clear();
   reader.join();
-  return sent && in_time && !order.wrong;
+  return !refused && in_time && !order.wrong();
 }
 
 template <typename Subject>
-void BM_ControlChannel(benchmark::State& state) {
+void BM_ControlChannel(benchmark::State& state, std::size_t senders) {
   LinuxSys sys;
   Subject subject(sys);
   // The answer is checked, and the caches are warm, before anything is timed.
-  bool right = pass_batch(subject);
+  bool right = pass_batch(subject, senders);
   for (auto _ : state) {
-    right = right && pass_batch(subject);
+    right = right && pass_batch(subject, senders);
     if (!right) break;
   }
   if (!right) return fail(state, "packets were lost, changed or out of order");
@@ -136,17 +159,26 @@ void BM_ControlChannel(benchmark::State& state) {
   }
 }
 
+template <typename Subject>
+void add(const std::string& name, const std::vector<std::int64_t>& senders) {
+  for (const std::int64_t count : senders) {
+    const std::string full = count == 1 ? name : name + "/senders:" + std::to_string(count);
+    benchmark::RegisterBenchmark(full.c_str(), BM_ControlChannel<Subject>,
+                                 static_cast<std::size_t>(count))
+        ->MeasureProcessCPUTime()
+        ->UseRealTime();
+  }
+}
+
 }  // namespace
 
 void register_control_channel() {
   describe("micro: control channel", "BM_ControlChannel",
-           "packets to the reactor's side over ring and pipe, beside a bare pipe");
-  const auto add = [](const char* name, void (*function)(benchmark::State&)) {
-    benchmark::RegisterBenchmark(name, function)->MeasureProcessCPUTime()->UseRealTime();
-  };
-  add("BM_ControlChannel/bare_pipe", BM_ControlChannel<Bare>);
-  add("BM_ControlChannel/pipe", BM_ControlChannel<Channel<PipeChannel>>);
-  add("BM_ControlChannel/ring", BM_ControlChannel<Channel<RingChannel>>);
+           "packets of 1, 2 and 4 threads to the reactor's side, over ring and pipe, beside a bare "
+           "pipe");
+  add<Bare>("BM_ControlChannel/bare_pipe", values({1}, {1, 2, 4}));
+  add<Channel<PipeChannel>>("BM_ControlChannel/pipe", {1, 2, 4});
+  add<Channel<RingChannel>>("BM_ControlChannel/ring", {1, 2, 4});
 }
 
 }  // namespace skysock::bench

@@ -88,6 +88,8 @@ void run_against_server(benchmark::State& state, ServerKind kind, ServerMode mod
 
 void register_accept();
 void register_control_channel();
+void register_control_packet();
+void register_dispatch();
 void register_echo();
 void register_forward_message();
 void register_seam();

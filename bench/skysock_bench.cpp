@@ -107,6 +107,8 @@ void register_all() {
   register_forward_message();
   register_echo();
   register_control_channel();
+  register_control_packet();
+  register_dispatch();
   register_service();
   register_seam();
 }
