@@ -91,8 +91,15 @@ void register_control_channel();
 void register_control_packet();
 void register_dispatch();
 void register_echo();
+void register_forward_call();
 void register_forward_message();
+void register_hand_off();
+void register_mailbox();
+void register_resolver();
 void register_seam();
 void register_service();
+void register_slot_table();
+void register_timer();
+void register_write_queue();
 
 }  // namespace skysock::bench

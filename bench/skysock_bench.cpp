@@ -109,7 +109,14 @@ void register_all() {
   register_control_channel();
   register_control_packet();
   register_dispatch();
+  register_slot_table();
+  register_write_queue();
+  register_resolver();
+  register_forward_call();
   register_service();
+  register_mailbox();
+  register_hand_off();
+  register_timer();
   register_seam();
 }
 
