@@ -94,6 +94,7 @@ void register_echo();
 void register_forward_call();
 void register_forward_message();
 void register_hand_off();
+void register_lua();
 void register_mailbox();
 void register_resolver();
 void register_seam();

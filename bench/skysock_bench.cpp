@@ -118,6 +118,7 @@ void register_all() {
   register_hand_off();
   register_timer();
   register_seam();
+  register_lua();
 }
 
 int run_all() {

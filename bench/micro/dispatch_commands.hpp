@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/command_server.hpp"
+#include "bench/micro/command_server.hpp"
 
 namespace skysock::bench {
 

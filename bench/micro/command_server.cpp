@@ -1,4 +1,4 @@
-#include "bench/command_server.hpp"
+#include "bench/micro/command_server.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "bench/command_server.hpp"
-#include "bench/dispatch_commands.hpp"
 #include "bench/harness.hpp"
+#include "bench/micro/command_server.hpp"
+#include "bench/micro/dispatch_commands.hpp"
 #include "bench/settings.hpp"
 #include "core/base/check.hpp"
 

@@ -1,4 +1,4 @@
-#include "bench/dispatch_commands.hpp"
+#include "bench/micro/dispatch_commands.hpp"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
