@@ -1,7 +1,5 @@
 #include "bench/load/tiny_echo.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -115,25 +113,6 @@ class Server {
 };
 
 }  // namespace
-
-Outcome<Fd> listen_on_loopback() {
-  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      listen(fd.get(), 512) != 0) {
-    return std::unexpected(std::string("cannot listen on 127.0.0.1: ") + errno_text(errno));
-  }
-  return fd;
-}
-
-std::uint16_t port_of(const Fd& listener) {
-  sockaddr_in address{};
-  socklen_t length = sizeof address;
-  SKYSOCK_CHECK(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-  return ntohs(address.sin_port);
-}
 
 void serve_tiny_echo(const Fd& listener, int stop, const TinyEchoOptions& options) {
   Server(listener.get(), stop, options).run();

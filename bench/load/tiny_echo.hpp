@@ -4,7 +4,7 @@
 #include <string>
 #include <thread>
 
-#include "bench/load/outcome.hpp"
+#include "bench/load/loopback_listener.hpp"
 #include "bench/load/socket.hpp"
 
 namespace skysock::load {
@@ -24,10 +24,6 @@ struct TinyEchoOptions {
   unsigned flaw_at = 3;    ///< Which read of each connection is answered wrongly, from 1.
   std::uint64_t spin = 0;  ///< Rounds of mix64 (about a nanosecond each) burnt per read.
 };
-
-/// A listening socket on a free loopback port.
-[[nodiscard]] Outcome<Fd> listen_on_loopback();
-std::uint16_t port_of(const Fd& listener);
 
 /// Serves echo on the calling thread until `stop` becomes readable (never, when it is -1).
 void serve_tiny_echo(const Fd& listener, int stop, const TinyEchoOptions& options);
