@@ -41,27 +41,48 @@ Outcome<StreamLoad> StreamLoad::open(StreamOptions options) {
 }
 
 Outcome<void> StreamLoad::run() {
-  const auto deadline = std::chrono::steady_clock::now() + options_.deadline;
-  for (Connection& connection : connections_) {
-    connection.target += options_.batch_messages * options_.bytes;
-    connection.reported = false;
+  const auto now = std::chrono::steady_clock::now();
+  return drive(now, now + options_.deadline);
+}
+
+Outcome<load::Work> StreamLoad::run_for(std::chrono::nanoseconds duration) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto last_begin = begin + duration;
+  if (auto done = drive(last_begin, last_begin + options_.deadline); !done) {
+    return std::unexpected(done.error());
   }
+  return load::Work{batches_ * options_.batch_messages, std::chrono::steady_clock::now() - begin};
+}
+
+Outcome<void> StreamLoad::drive(Time last_begin, Time deadline) {
+  batches_ = 0;
   unreported_ = connections_.size();
+  for (Connection& connection : connections_) begin_batch(connection);
   while (unreported_ > 0) {
+    ending_ = std::chrono::steady_clock::now() >= last_begin;
     const auto progress = send_round();
     if (!progress) return std::unexpected(progress.error());
     if (*progress) continue;
     const auto events = poll_.wait(deadline);
     if (!events) return std::unexpected(events.error());
-    if (events->empty()) {
-      return std::unexpected(fmt::format("{}: {} of {} connections had no report of their batch",
-                                         target_.text, unreported_, connections_.size()));
-    }
+    if (events->empty()) return std::unexpected(late());
+    ending_ = std::chrono::steady_clock::now() >= last_begin;
     for (const epoll_event& event : *events) {
       if (auto done = serve(event.data.u64, event.events); !done) return done;
     }
   }
   return {};
+}
+
+void StreamLoad::begin_batch(Connection& connection) {
+  connection.target += options_.batch_messages * options_.bytes;
+  connection.reported = false;
+  ++batches_;
+}
+
+std::string StreamLoad::late() const {
+  return fmt::format("{}: {} of {} connections had no report of their batch", target_.text,
+                     unreported_, connections_.size());
 }
 
 std::uint64_t StreamLoad::messages_per_run() const {
@@ -140,8 +161,13 @@ Outcome<void> StreamLoad::receive(std::size_t index) {
     return std::unexpected(fmt::format("connection {}: one report too many", index));
   }
   connection.reported = true;
-  --unreported_;
-  return check(index);
+  if (auto right = check(index); !right) return right;
+  if (ending_) {
+    --unreported_;
+  } else {
+    begin_batch(connection);
+  }
+  return {};
 }
 
 Outcome<void> StreamLoad::check(std::size_t index) const {

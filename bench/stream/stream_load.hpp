@@ -8,6 +8,7 @@
 
 #include "bench/load/outcome.hpp"
 #include "bench/load/socket.hpp"
+#include "bench/load/work.hpp"
 #include "core/base/sink_tally.hpp"
 
 namespace skysock::bench {
@@ -34,6 +35,10 @@ class StreamLoad {
   /// after. Errors: a report that is not exactly what was sent, a peer's failure, the deadline.
   [[nodiscard]] load::Outcome<void> run();
 
+  /// Sends batches until `duration` has passed, each connection its next one when the last is
+  /// reported, then waits for the reports. An operation is a message.
+  [[nodiscard]] load::Outcome<load::Work> run_for(std::chrono::nanoseconds duration);
+
   /// Messages of one run(), all connections together.
   [[nodiscard]] std::uint64_t messages_per_run() const;
 
@@ -52,8 +57,13 @@ class StreamLoad {
     SinkReport report;
   };
 
+  using Time = std::chrono::steady_clock::time_point;
+
   StreamLoad(StreamOptions options, load::Target target, load::EdgePoll poll);
 
+  /// Begins a batch on every connection, and others until `last_begin`; waits for all reports.
+  [[nodiscard]] load::Outcome<void> drive(Time last_begin, Time deadline);
+  void begin_batch(Connection& connection);
   [[nodiscard]] SinkHeader header(std::size_t index) const;
   /// One message on each connection that takes one; false when none did.
   [[nodiscard]] load::Outcome<bool> send_round();
@@ -61,12 +71,15 @@ class StreamLoad {
   [[nodiscard]] load::Outcome<void> serve(std::size_t index, std::uint32_t events);
   [[nodiscard]] load::Outcome<void> receive(std::size_t index);
   [[nodiscard]] load::Outcome<void> check(std::size_t index) const;
+  [[nodiscard]] std::string late() const;
 
   StreamOptions options_;
   load::Target target_;
   load::EdgePoll poll_;
   std::vector<Connection> connections_;
-  std::size_t unreported_ = 0;
+  bool ending_ = false;         ///< No batch is begun any more in this run.
+  std::uint64_t batches_ = 0;   ///< Begun in this run.
+  std::size_t unreported_ = 0;  ///< Connections with a batch.
 };
 
 }  // namespace skysock::bench

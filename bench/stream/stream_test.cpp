@@ -85,6 +85,34 @@ TEST(StreamLoad, EveryMessageReachesASink) {
   server.join();
 }
 
+TEST(StreamLoad, ATimedRunEndsWithEveryMessageReported) {
+  const load::Fd listener = listen_on("127.0.0.1", 0).value();
+  const load::Fd stop(eventfd(0, EFD_CLOEXEC));
+  std::thread server([&] {
+    const auto served = serve_raw_epoll(listener, stop.get(), ServerMode::sink);
+    EXPECT_TRUE(served) << served.error();
+  });
+  {
+    auto load = StreamLoad::open(
+        {.port = bench::port_of(listener), .connections = 3, .bytes = 777, .batch_messages = 11});
+    ASSERT_TRUE(load) << load.error();
+    for (const int ms : {0, 20, 20}) {
+      const auto work = load->run_for(std::chrono::milliseconds(ms));
+      ASSERT_TRUE(work) << work.error();
+      EXPECT_GE(work->operations, 33U);
+      EXPECT_EQ(work->operations % 11, 0U);
+      EXPECT_GE(work->wall, std::chrono::milliseconds(ms));
+      if (ms == 0) {
+        EXPECT_EQ(work->operations, 33U);
+      }
+      const auto batch = load->run();
+      EXPECT_TRUE(batch) << batch.error();
+    }
+  }
+  eventfd_write(stop.get(), 1);
+  server.join();
+}
+
 /// Answers the first connection's first batch with `report`, whatever it sent.
 std::string error_with(const SinkReport& report) {
   const load::Fd listener = load::listen_on_loopback().value();
