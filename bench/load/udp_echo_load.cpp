@@ -34,12 +34,12 @@ UdpEchoLoad::UdpEchoLoad(UdpEchoOptions options, Target target, EdgePoll poll)
       sockets_(options_.sockets) {}
 
 Outcome<UdpEchoLoad> UdpEchoLoad::open(UdpEchoOptions options) {
-  if (options.sockets == 0 || options.bytes < kDatagramBytesMin ||
-      options.bytes > kDatagramBytesMax) {
-    return std::unexpected(
-        fmt::format("a UDP echo load of {} sockets and {} bytes: expected at least one socket and "
-                    "{} to {} bytes",
-                    options.sockets, options.bytes, kDatagramBytesMin, kDatagramBytesMax));
+  if (options.sockets == 0 || options.sockets > kUdpSocketsMax ||
+      options.bytes < kDatagramBytesMin || options.bytes > kDatagramBytesMax) {
+    return std::unexpected(fmt::format(
+        "a UDP echo load of {} sockets and {} bytes: expected 1 to {} sockets and {} "
+        "to {} bytes",
+        options.sockets, options.bytes, kUdpSocketsMax, kDatagramBytesMin, kDatagramBytesMax));
   }
   auto target = resolve(options.host, options.port);
   if (!target) return std::unexpected(target.error());

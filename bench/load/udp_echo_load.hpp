@@ -18,6 +18,10 @@ namespace skysock::load {
 inline constexpr std::size_t kDatagramBytesMin = 16;    ///< A number and some bytes to check.
 inline constexpr std::size_t kDatagramBytesMax = 1400;  ///< One packet of an Ethernet.
 
+/// A server's receive buffer of Linux' default size, 212,992 bytes, holds about as many datagrams
+/// of 64 bytes, and a third of them of 1,400. The first ones of a run come all at once.
+inline constexpr std::size_t kUdpSocketsMax = 256;
+
 struct UdpEchoOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
@@ -65,7 +69,7 @@ class UdpEchoLoad {
     Fd fd;
     std::uint64_t number = 0;         ///< Of the last datagram sent.
     std::uint64_t left = 0;           ///< Answers due in this run, with that of the one in flight.
-    Time sent_at{};                   ///< Of the one in flight.
+    Time sent_at;                     ///< Of the one in flight.
     std::vector<std::uint64_t> lost;  ///< Numbers whose answers may still come, the latest ones.
   };
 

@@ -117,6 +117,25 @@ TEST(UdpEchoLoad, ADuplicateIsCounted) {
   EXPECT_EQ(troubles.duplicates, 1U);
 }
 
+TEST(UdpEchoLoad, WhatIsLostAtTheEndOfATimedRunIsNotReplaced) {
+  const TinyModeServer server(TinyMode::udp_echo, {.flaw = ModeFlaw::drop, .flaw_at = 100});
+  UdpEchoOptions options = options_for(server);
+  options.answer_timeout = milliseconds(500);
+  auto load = UdpEchoLoad::open(options);
+  ASSERT_TRUE(load) << load.error();
+  LatencyHistogram latencies;
+  load->record_into(&latencies);
+  // The run ends before the loss is noticed.
+  const auto work = load->run_for(milliseconds(100));
+  ASSERT_TRUE(work) << work.error();
+  EXPECT_EQ(load->troubles().lost, 1U);
+  EXPECT_EQ(work->operations, latencies.count());
+  EXPECT_GE(work->wall, milliseconds(500));
+  const auto next = load->run(100);
+  ASSERT_TRUE(next) << next.error();
+  EXPECT_EQ(load->troubles().lost, 0U);
+}
+
 TEST(UdpEchoLoad, ManyDuplicatesAreAnError) {
   EXPECT_THAT(error_with({.flaw = ModeFlaw::twice, .flaw_at = 3, .flaw_every = 10}),
               AllOf(HasSubstr("datagrams were answered twice"), HasSubstr("at most 1 %")));
@@ -182,6 +201,7 @@ TEST(UdpEchoLoad, AClosedPortNamesTheTarget) {
 
 TEST(UdpEchoLoad, SizesOutOfRangeAreNamed) {
   for (const auto& [sockets, bytes] : {std::pair<std::size_t, std::size_t>{0, 64},
+                                       {kUdpSocketsMax + 1, 64},
                                        {1, kDatagramBytesMin - 1},
                                        {1, kDatagramBytesMax + 1}}) {
     UdpEchoOptions options;
@@ -189,8 +209,9 @@ TEST(UdpEchoLoad, SizesOutOfRangeAreNamed) {
     options.bytes = bytes;
     const auto load = UdpEchoLoad::open(options);
     ASSERT_FALSE(load);
-    EXPECT_THAT(load.error(),
-                AllOf(HasSubstr(std::to_string(bytes) + " bytes"), HasSubstr("16 to 1400")));
+    EXPECT_THAT(load.error(), AllOf(HasSubstr(std::to_string(sockets) + " sockets and " +
+                                              std::to_string(bytes) + " bytes"),
+                                    HasSubstr("1 to 256 sockets and 16 to 1400 bytes")));
   }
 }
 
