@@ -118,8 +118,7 @@ Outcome<void> BroadcastLoad::drive(std::uint64_t messages, Time last_begin, Time
   const bool probing = options_.probe_period.count() > 0;
   Time next_probe = probing ? message_begun_ + options_.probe_period : kNever;
   while (waiting_ > 0 || ungreeted_ > 0) {
-    const bool publishing = waiting_ > 0;
-    const auto until = publishing ? std::min(deadline, next_probe) : deadline;
+    const auto until = waiting_ > 0 ? std::min(deadline, next_probe) : deadline;
     if (auto done = step(until, deadline); !done) return done;
     const auto now = steady_clock::now();
     if (waiting_ == 0 || now < next_probe) continue;

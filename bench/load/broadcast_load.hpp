@@ -49,7 +49,8 @@ class BroadcastLoad {
   /// last subscriber; nullptr: no more. Requires: `latencies` outlives the runs.
   void record_into(LatencyHistogram* latencies) { latencies_ = latencies; }
   /// From connect to the byte that comes back, of each probe of the last run. A probe begins when
-  /// it is due, however many still wait, at most a millisecond or one round of events late.
+  /// it is due, however many still wait, at most a millisecond or one round of events late; its
+  /// answer is read in turn with the copies that came before it.
   [[nodiscard]] const LatencyHistogram& probe_latency() const { return probe_latency_; }
 
  private:
@@ -62,7 +63,7 @@ class BroadcastLoad {
     bool said = false;
     bool greeted = false;      ///< The byte came back.
     std::size_t received = 0;  ///< Of the message, by a subscriber.
-    Time begun{};
+    Time begun;
   };
 
   static constexpr Time kNever = Time::max();
@@ -100,7 +101,7 @@ class BroadcastLoad {
   std::size_t published_ = 0;        ///< Bytes of it that the kernel took.
   std::size_t waiting_ = 0;          ///< Subscribers that do not have all of it.
   std::uint64_t messages_left_ = 0;  ///< To begin in this run.
-  Time message_begun_{};
+  Time message_begun_;
   Time last_begin_ = kNever;  ///< No message is begun after it.
   bool ending_ = false;       ///< `last_begin_` has passed.
   LatencyHistogram* latencies_ = nullptr;
