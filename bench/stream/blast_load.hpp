@@ -54,7 +54,7 @@ class BlastLoad {
     bool readable = false;
     std::uint64_t received = 0;            ///< Since `open`.
     std::chrono::nanoseconds last_byte{};  ///< When it came, in time of reading (`read_time_`).
-    Time next_read{};                      ///< Of a slow one.
+    Time next_read;                        ///< Of a slow one.
   };
 
   BlastLoad(BlastOptions options, load::Target target, load::EdgePoll poll);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "core/base/stream_pattern.hpp"
 
@@ -124,7 +123,7 @@ Outcome<bool> StreamLoad::send_next(std::size_t index) {
   if (count < 0) {
     connection.writable = false;
     if (errno == EAGAIN) return false;
-    return std::unexpected(fmt::format("connection {}: send: {}", index, std::strerror(errno)));
+    return std::unexpected(fmt::format("connection {}: send: {}", index, load::errno_text(errno)));
   }
   if (in_header) {
     connection.header_sent += static_cast<std::size_t>(count);
@@ -138,7 +137,7 @@ Outcome<void> StreamLoad::serve(std::size_t index, std::uint32_t events) {
   Connection& connection = connections_[index];
   if ((events & EPOLLERR) != 0) {
     return std::unexpected(fmt::format("connection {} to {}: {}", index, target_.text,
-                                       std::strerror(load::pending_error(connection.fd.get()))));
+                                       load::errno_text(load::pending_error(connection.fd.get()))));
   }
   if ((events & EPOLLOUT) != 0) connection.writable = true;
   return (events & EPOLLIN) != 0 ? receive(index) : Outcome<void>();
@@ -151,8 +150,9 @@ Outcome<void> StreamLoad::receive(std::size_t index) {
   const ssize_t count = ::recv(connection.fd.get(), room.data(), room.size(), 0);
   if (count < 0 && errno == EAGAIN) return {};
   if (count <= 0) {
-    return std::unexpected(fmt::format("connection {}: expected a report, received {}", index,
-                                       count == 0 ? "end of stream" : std::strerror(errno)));
+    return std::unexpected(
+        fmt::format("connection {}: expected a report, received {}", index,
+                    count == 0 ? std::string("end of stream") : load::errno_text(errno)));
   }
   connection.report_held += static_cast<std::size_t>(count);
   if (connection.report_held < sizeof connection.report) return {};
