@@ -78,6 +78,11 @@ int pending_error(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
+void close_with_reset(Fd fd) {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 Outcome<EdgePoll> EdgePoll::open() {
   Fd fd(epoll_create1(EPOLL_CLOEXEC));
   if (!fd) return std::unexpected(fmt::format("epoll_create1: {}", errno_text(errno)));
@@ -106,6 +111,25 @@ Outcome<std::span<const epoll_event>> EdgePoll::wait(
     if (count < 0 && errno != EINTR) {
       return std::unexpected(fmt::format("epoll_wait: {}", errno_text(errno)));
     }
+  }
+}
+
+Outcome<std::span<const epoll_event>> EdgePoll::wait_precisely(
+    std::chrono::steady_clock::time_point until) {
+  using std::chrono::nanoseconds;
+  constexpr nanoseconds kPolled = std::chrono::microseconds(50);
+  // A sleep may end late by 0.1 % of its length.
+  constexpr nanoseconds kSleepMax = std::chrono::milliseconds(10);
+  while (true) {
+    const nanoseconds left = until - std::chrono::steady_clock::now();
+    const auto sleep = std::clamp(left - kPolled, nanoseconds(0), kSleepMax);
+    const timespec timeout{.tv_sec = 0, .tv_nsec = sleep.count()};
+    const int count = epoll_pwait2(fd_.get(), events_, kEventsMax, &timeout, nullptr);
+    if (count > 0) return std::span<const epoll_event>(events_, static_cast<std::size_t>(count));
+    if (count < 0 && errno != EINTR) {
+      return std::unexpected(fmt::format("epoll_pwait2: {}", errno_text(errno)));
+    }
+    if (left <= nanoseconds(0)) return std::span<const epoll_event>();
   }
 }
 

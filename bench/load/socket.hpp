@@ -56,6 +56,9 @@ struct Target {
 /// The pending error of a socket whose connect ended, 0 when it is connected.
 int pending_error(int fd);
 
+/// Closes with RST instead of FIN: what is unsent or unread is thrown away, no TIME_WAIT remains.
+void close_with_reset(Fd fd);
+
 /// An epoll instance, edge-triggered; `data` comes back with each event.
 class EdgePoll {
  public:
@@ -67,6 +70,13 @@ class EdgePoll {
   /// Events, or none when `deadline` passed. Errors: epoll_wait failed.
   [[nodiscard]] Outcome<std::span<const epoll_event>> wait(
       std::chrono::steady_clock::time_point deadline);
+
+  /// The same for senders with a timetable: looks at least once, also after `until`, and returns
+  /// without events within microseconds of it. The kernel's timers are too coarse for that (50 us
+  /// late, or 0.1 % of the wait), so the last 50 us are spent polling. Cost: a busy CPU for that
+  /// time, or all the time when `until` is never further away.
+  [[nodiscard]] Outcome<std::span<const epoll_event>> wait_precisely(
+      std::chrono::steady_clock::time_point until);
 
  private:
   explicit EdgePoll(Fd fd) : fd_(std::move(fd)) {}
