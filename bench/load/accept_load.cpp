@@ -64,9 +64,7 @@ Outcome<Work> AcceptLoad::run_for(std::chrono::nanoseconds duration) {
 
 Outcome<void> AcceptLoad::drive(Deadline last_begin, Deadline deadline) {
   const std::uint64_t begun_before = begun_;
-  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
-    if (auto done = begin(index); !done) return done;
-  }
+  if (auto begun = begin_group(); !begun) return begun;
   while (completed_ < begun_) {
     auto events = poll_.wait(deadline);
     if (!events) return std::unexpected(events.error());
@@ -75,6 +73,16 @@ Outcome<void> AcceptLoad::drive(Deadline last_begin, Deadline deadline) {
     for (const epoll_event& event : *events) {
       if (auto done = serve(event.data.u64, event.events); !done) return done;
     }
+    if (options_.burst && completed_ == begun_) {
+      if (auto begun = begin_group(); !begun) return begun;
+    }
+  }
+  return {};
+}
+
+Outcome<void> AcceptLoad::begin_group() {
+  for (std::size_t index = 0; index < connections_.size() && begun_ < end_; ++index) {
+    if (auto begun = begin(index); !begun) return begun;
   }
   return {};
 }
@@ -92,12 +100,16 @@ unsigned AcceptLoad::source() const {
 }
 
 Outcome<void> AcceptLoad::begin(std::size_t index) {
+  const auto begun_at = latencies_ != nullptr ? steady_clock::now() : Deadline();
   auto fd = begin_connect(target_, source());
   if (!fd) return std::unexpected(fmt::format("connection {}: {}", begun_, fd.error()));
   Connection& connection = connections_[index];
-  connection = Connection{std::move(*fd), begun_++, false};
-  // On loopback the kernel has usually connected already, and a round of epoll is saved.
-  if (auto sent = send(connection); !sent) return sent;
+  connection = Connection{std::move(*fd), begun_++, false, begun_at};
+  // On loopback the kernel has usually connected already, and a round of epoll is saved. In a burst
+  // the next connect comes first.
+  if (!options_.burst) {
+    if (auto sent = send(connection); !sent) return sent;
+  }
   const std::uint32_t interest = connection.sent ? EPOLLIN : EPOLLIN | EPOLLOUT;
   return poll_.add(connection.fd.get(), index, interest);
 }
@@ -116,9 +128,8 @@ Outcome<void> AcceptLoad::serve(std::size_t index, std::uint32_t events) {
   auto complete = receive(connection);
   if (!complete) return std::unexpected(complete.error());
   if (!*complete) return {};
-  connection.fd = Fd();  // Nothing is unread, so this sends FIN, not RST.
-  ++completed_;
-  return begun_ < end_ ? begin(index) : Outcome<void>();
+  end(connection);
+  return begun_ < end_ && !options_.burst ? begin(index) : Outcome<void>();
 }
 
 Outcome<void> AcceptLoad::send(Connection& connection) {
@@ -131,6 +142,16 @@ Outcome<void> AcceptLoad::send(Connection& connection) {
   }
   connection.sent = true;
   return {};
+}
+
+void AcceptLoad::end(Connection& connection) {
+  if (latencies_ != nullptr) latencies_->record(steady_clock::now() - connection.begun_at);
+  if (options_.ending == Ending::rst) {
+    close_with_reset(std::move(connection.fd));
+  } else {
+    connection.fd = Fd();  // Nothing is unread, so this sends FIN, not RST.
+  }
+  ++completed_;
 }
 
 /// True when the answer is complete and right, false when it has not come yet.
