@@ -110,8 +110,9 @@ Outcome<void> EchoConnections::flush(std::size_t index) {
       return std::unexpected(fmt::format("connection {}: send: {}", index, errno_text(errno)));
     }
     connection.sent_bytes += static_cast<std::size_t>(count);
-    connection.sent += connection.sent_bytes / options_.bytes;
-    connection.sent_bytes %= options_.bytes;
+    for (; connection.sent_bytes >= options_.bytes; connection.sent_bytes -= options_.bytes) {
+      ++connection.sent;
+    }
   }
   return {};
 }

@@ -32,8 +32,8 @@ struct OpenLoopOptions {
 /// itself was late. How late it was is counted beside it: where that is not far below the latency,
 /// the load (or a busy machine) was measured, not the server.
 ///
-/// One thread, the caller's; it polls for the last 50 us before each intended time, so above 20,000
-/// per second it never sleeps and wants a CPU of its own. Cost of the clock: two readings (30 ns
+/// One thread, the caller's; it polls for the last 100 us before each intended time, so from 10,000
+/// per second on it never sleeps and wants a CPU of its own. Cost of the clock: two readings (30 ns
 /// each) per message and one per recv(2) that completes some. Any error leaves the load unusable.
 ///
 /// Source: "coordinated omission" and the intended time are Gil Tene's (wrk2).

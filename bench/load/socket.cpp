@@ -117,7 +117,7 @@ Outcome<std::span<const epoll_event>> EdgePoll::wait(
 Outcome<std::span<const epoll_event>> EdgePoll::wait_precisely(
     std::chrono::steady_clock::time_point until) {
   using std::chrono::nanoseconds;
-  constexpr nanoseconds kPolled = std::chrono::microseconds(50);
+  constexpr nanoseconds kPolled = std::chrono::microseconds(100);
   // A sleep may end late by 0.1 % of its length.
   constexpr nanoseconds kSleepMax = std::chrono::milliseconds(10);
   while (true) {

@@ -72,9 +72,10 @@ class EdgePoll {
       std::chrono::steady_clock::time_point deadline);
 
   /// The same for senders with a timetable: looks at least once, also after `until`, and returns
-  /// without events within microseconds of it. The kernel's timers are too coarse for that (50 us
-  /// late, or 0.1 % of the wait), so the last 50 us are spent polling. Cost: a busy CPU for that
-  /// time, or all the time when `until` is never further away.
+  /// without events within microseconds of it, while nothing else wants this CPU. A sleep in the
+  /// kernel ends up to 50 us late, and what was asleep takes tens more to run again, so the last
+  /// 100 us are spent polling. Cost: a busy CPU for that time, or always when `until` is never
+  /// further away.
   [[nodiscard]] Outcome<std::span<const epoll_event>> wait_precisely(
       std::chrono::steady_clock::time_point until);
 

@@ -63,6 +63,8 @@ TEST(Stall, TheOpenLoopShowsIt) {
   EXPECT_GE(latency.percentile(0.999), stall->inner - milliseconds(5));
   // A busy machine may add to it: as much again is allowed.
   EXPECT_LE(latency.percentile(0.999), 2 * stall->outer);
+  // It went on sending meanwhile.
+  EXPECT_LT(load->lateness().percentile(0.99), stall->inner / 2);
   // Waits of 0 to 200 ms are evenly spread over the last tenth.
   EXPECT_GE(latency.percentile(0.95), stall->inner / 4);
   EXPECT_LT(latency.percentile(0.5), stall->inner / 4);
