@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <array>
 #include <cerrno>
 #include <thread>
 
@@ -95,14 +96,18 @@ TEST(AcceptLoad, ARefusedConnectionNamesTheTarget) {
   EXPECT_THAT(time.error(), HasSubstr(std::to_string(port)));
 }
 
+bool has_connection(const Fd& listener, int wait_ms) {
+  pollfd ready{.fd = listener.get(), .events = POLLIN, .revents = 0};
+  return poll(&ready, 1, wait_ms) == 1;
+}
+
 /// Echoes one byte of one connection, then says what its next read gives: 0 after FIN, an errno.
 int end_seen_by_server(Ending ending) {
   const auto listener = listen_on_loopback();
   if (!listener) return -1;
   int seen = -1;
   std::jthread server([&] {
-    pollfd ready{.fd = listener->get(), .events = POLLIN, .revents = 0};
-    if (poll(&ready, 1, 10'000) != 1) return;
+    if (!has_connection(*listener, 10'000)) return;
     const Fd peer(accept(listener->get(), nullptr, nullptr));
     char byte = 0;
     if (recv(peer.get(), &byte, 1, 0) != 1 || ::send(peer.get(), &byte, 1, 0) != 1) return;
@@ -143,6 +148,37 @@ TEST(AcceptLoad, EveryKindOfRunServesAndCountsEveryConnection) {
       EXPECT_EQ(latencies.count(), 75 + work->operations);
     }
   }
+}
+
+/// Serves groups of 4, the last of each only after 50 ms: did connections of the next group come in
+/// that time?
+bool next_group_overlaps(bool burst) {
+  const auto listener = listen_on_loopback();
+  if (!listener) return false;
+  bool overlaps = false;
+  std::jthread server([&] {
+    for (int group = 0; group < 2; ++group) {
+      std::array<Fd, 4> peers;
+      for (Fd& peer : peers) {
+        if (!has_connection(*listener, 10'000)) return;
+        peer = Fd(accept(listener->get(), nullptr, nullptr));
+      }
+      for (const Fd& peer : peers) {
+        if (&peer == &peers.back()) overlaps = overlaps || has_connection(*listener, 50);
+        char byte = 0;
+        if (recv(peer.get(), &byte, 1, 0) != 1 || ::send(peer.get(), &byte, 1, 0) != 1) return;
+      }
+    }
+  });
+  auto load = AcceptLoad::open({.port = port_of(*listener), .in_flight = 4, .burst = burst});
+  EXPECT_TRUE(load && load->run(8));
+  server.join();
+  return overlaps;
+}
+
+TEST(AcceptLoad, ABurstWaitsForTheLastOfItsGroup) {
+  EXPECT_FALSE(next_group_overlaps(true));
+  EXPECT_TRUE(next_group_overlaps(false));
 }
 
 /// How many connections wait in the accept queue. Source: tcp_get_info() of a listening socket.

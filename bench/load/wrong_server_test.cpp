@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 #include <string>
 
 #include "bench/load/accept_load.hpp"
@@ -62,6 +63,8 @@ struct Kind {
   /// after that may come in one piece.
   unsigned flaw_at;
 };
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 const Kind kKinds[] = {
     {"ping_pong", echo_of_depth(1), 3},
