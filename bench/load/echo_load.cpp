@@ -22,7 +22,7 @@ EchoLoad::EchoLoad(const EchoOptions& options, EchoConnections connections)
       connections_(std::move(connections)),
       left_(connections_.size()) {}
 
-Outcome<EchoLoad> EchoLoad::open(EchoOptions options) {
+Outcome<EchoLoad> EchoLoad::open(const EchoOptions& options) {
   if (options.depth == 0 || options.depth > kDepthMax) {
     return std::unexpected(
         fmt::format("an echo load of depth {}: expected 1 to {}", options.depth, kDepthMax));

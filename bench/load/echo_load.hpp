@@ -30,7 +30,7 @@ class EchoLoad {
  public:
   /// Connects all, in small groups, and passes one message over each: when it returns the server
   /// has accepted all.
-  [[nodiscard]] static Outcome<EchoLoad> open(EchoOptions options);
+  [[nodiscard]] static Outcome<EchoLoad> open(const EchoOptions& options);
 
   /// Passes `operations` messages in all, split evenly over the connections; the first ones take
   /// the rest. Outcome: wall time from the first send to the last checked byte. Nothing is in

@@ -28,7 +28,7 @@ OpenLoopLoad::OpenLoopLoad(const OpenLoopOptions& options, EchoConnections conne
       deadline_(options.deadline),
       connections_(std::move(connections)) {}
 
-Outcome<OpenLoopLoad> OpenLoopLoad::open(OpenLoopOptions options) {
+Outcome<OpenLoopLoad> OpenLoopLoad::open(const OpenLoopOptions& options) {
   auto connections = EchoConnections::open({.host = options.host,
                                             .port = options.port,
                                             .connections = options.connections,

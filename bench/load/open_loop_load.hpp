@@ -40,7 +40,7 @@ struct OpenLoopOptions {
 class OpenLoopLoad {
  public:
   /// Connects all and passes one message over each; those are not counted.
-  [[nodiscard]] static Outcome<OpenLoopLoad> open(OpenLoopOptions options);
+  [[nodiscard]] static Outcome<OpenLoopLoad> open(const OpenLoopOptions& options);
 
   /// From the next run on. Error: not above 0, or above 10,000,000.
   [[nodiscard]] Outcome<void> set_rate(double per_second);
