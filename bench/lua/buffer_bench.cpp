@@ -161,7 +161,7 @@ void register_lua_buffer() {
   benchmark::RegisterBenchmark("BM_LuaBuffer/readall", BM_Bytes, kReadall, kBlock)
       ->ArgName("bytes")
       ->Arg(16 * kBlock);
-  describe("micro: Lua", "BM_LuaBuffer/",
+  describe("micro: Lua", "BM_LuaBuffer",
            "what was received, from its block to a Lua string: by size, by line (the time per byte "
            "does not grow with the line), all");
 }

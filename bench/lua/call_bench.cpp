@@ -68,7 +68,7 @@ void register_lua_call() {
         ->MeasureProcessCPUTime()
         ->UseManualTime();
   }
-  describe("micro: Lua", "BM_LuaCall/",
+  describe("micro: Lua", "BM_LuaCall",
            "skynet.call and its answer, between two services on one thread: two integers, a list "
            "of 100 there and back");
 }

@@ -139,7 +139,7 @@ void register_lua_coroutine() {
     row->ArgName("bytes")->Arg(kSmall);
     if (way == "read") row->Arg(16'384);
   }
-  describe("micro: Lua", "BM_LuaWakeup/",
+  describe("micro: Lua", "BM_LuaWakeup",
            "received data wakes the coroutine that reads; resume is a bare one, read_limited the "
            "way through Lua that sockets with a limit take");
 }

@@ -30,7 +30,7 @@ void register_lua_dispatch() {
     const std::string name = "BM_LuaDispatch/" + kind.name;
     benchmark::RegisterBenchmark(name.c_str(), BM_LuaDispatch, kind);
   }
-  describe("micro: Lua", "BM_LuaDispatch/",
+  describe("micro: Lua", "BM_LuaDispatch",
            "a socket message, from the service to its own dispatch function, by kind");
 }
 

@@ -116,7 +116,7 @@ void register_lua_netpack() {
   constexpr std::int64_t kBlock = 4'096;
   add("many_per_block", 64, kBlock);
   add("over_blocks", kLargest, kBlock);
-  describe("micro: Lua", "BM_LuaNetpack/",
+  describe("micro: Lua", "BM_LuaNetpack",
            "a frame, from what was received to memory in Lua: by size, many in a block of 4 KiB, "
            "one over 16 of them");
 }

@@ -137,7 +137,7 @@ void add(const std::string& verb, const char* code) {
 void register_lua_seri() {
   add("pack", kPack);
   add("unpack", kUnpack);
-  describe("micro: Lua", "BM_LuaSeri/",
+  describe("micro: Lua", "BM_LuaSeri",
            "Lua values to the bytes of a message, and back: a small call, a list of 100 integers, "
            "tables in tables, a string");
 }

@@ -71,7 +71,7 @@ void register_lua_unpack() {
     const std::string name = "BM_LuaUnpack/" + kind.name;
     benchmark::RegisterBenchmark(name.c_str(), BM_LuaUnpack, kind);
   }
-  describe("micro: Lua", "BM_LuaUnpack/",
+  describe("micro: Lua", "BM_LuaUnpack",
            "the values that say what happened to a socket, by kind of message");
 }
 
