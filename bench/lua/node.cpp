@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <utility>
 #include <variant>
 
@@ -101,6 +102,20 @@ load::Outcome<std::string> LuaNode::ask(ServiceHandle service, std::string_view 
   }
   return std::unexpected(
       fmt::format("no answer to '{}' within {} s", question, kAnswerLimit.count()));
+}
+
+load::Outcome<double> LuaNode::count_garbage(ServiceHandle service, std::int64_t operations,
+                                             const std::function<void()>& work) {
+  double made = 0;
+  for (const bool works : {false, true}) {  // The questions make garbage, too.
+    const auto kept = ask(service, "keep_garbage");
+    if (!kept) return std::unexpected(kept.error());
+    if (works) work();
+    const auto answer = ask(service, "garbage_made");
+    if (!answer) return std::unexpected(answer.error());
+    made = std::stod(*answer) - made;
+  }
+  return std::round(made / static_cast<double>(operations));
 }
 
 }  // namespace skysock::bench

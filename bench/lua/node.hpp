@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +41,10 @@ class LuaNode {
   /// What a service answers (bench/lua/answers.lua). Handles what comes for the stepped one
   /// meanwhile. Errors: it failed or ended, the log on standard error says why; no answer in 10 s.
   load::Outcome<std::string> ask(ServiceHandle service, std::string_view question);
+
+  /// Bytes that the service's VM allocates for each of the `operations` that `work` is.
+  load::Outcome<double> count_garbage(ServiceHandle service, std::int64_t operations,
+                                      const std::function<void()>& work);
 
  private:
   /// What came for a service of ours that lives on another thread.

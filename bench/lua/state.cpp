@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "bench/harness.hpp"
@@ -16,17 +17,28 @@ constexpr const char* kCheck = R"(
   function check()
     local out = {}
     local result = batch(out)
-    local got = table.concat(out)
-    if got ~= expected then
-      local at = 1
-      while got:byte(at) == expected:byte(at) do at = at + 1 end
-      error(("%d bytes came out, expected %d; the first difference is at %d"):format(
-        #got, #expected, at), 0)
-    end
-    collectgarbage()
+    got = table.concat(out)
     return result
   end
+  function forget()
+    got, expected = nil, nil
+    return collectgarbage()
+  end
 )";
+
+load::Outcome<void> compare_globals(lua_State* L) {
+  std::size_t got_size = 0;
+  std::size_t expected_size = 0;
+  lua_getglobal(L, "got");
+  lua_getglobal(L, "expected");
+  const char* got = lua_tolstring(L, -2, &got_size);
+  const char* expected = lua_tolstring(L, -1, &expected_size);
+  auto same = got == nullptr || expected == nullptr
+                  ? std::unexpected("no text came out")
+                  : compare_texts({got, got_size}, {expected, expected_size});
+  lua_pop(L, 2);
+  return same;
+}
 
 load::Outcome<lua_Integer> check(LuaState& lua, const LuaBatch& batch) {
   lua.set("count", batch.count);
@@ -34,7 +46,10 @@ load::Outcome<lua_Integer> check(LuaState& lua, const LuaBatch& batch) {
     if (auto done = lua.run(code); !done) return std::unexpected(done.error());
   }
   auto result = lua.call("check");
-  if (result && *result <= 0) return std::unexpected("nothing came out of the batch");
+  if (!result) return result;
+  if (*result <= 0) return std::unexpected("nothing came out of the batch");
+  if (auto same = compare_globals(lua.get()); !same) return std::unexpected(same.error());
+  if (auto forgot = lua.call("forget"); !forgot) return forgot;
   return result;
 }
 
@@ -117,6 +132,14 @@ void report_operations(benchmark::State& state, std::int64_t operations,
                        std::int64_t bytes_per_operation) {
   state.SetItemsProcessed(operations);
   if (bytes_per_operation > 0) state.SetBytesProcessed(operations * bytes_per_operation);
+}
+
+load::Outcome<void> compare_texts(std::string_view got, std::string_view expected) {
+  if (got == expected) return {};
+  const auto differs = std::ranges::mismatch(got, expected).in1 - got.begin();
+  return std::unexpected(
+      fmt::format("{} bytes came out, expected {}; the first difference is at {}", got.size(),
+                  expected.size(), differs));
 }
 
 std::string pattern(std::size_t count) {

@@ -61,6 +61,9 @@ void run_batches(benchmark::State& state, LuaState& lua, const LuaBatch& batch);
 void report_operations(benchmark::State& state, std::int64_t operations,
                        std::int64_t bytes_per_operation);
 
+/// Error: where they begin to differ, counted from 0.
+load::Outcome<void> compare_texts(std::string_view got, std::string_view expected);
+
 /// `count` bytes that do not repeat soon and have no line break among them.
 std::string pattern(std::size_t count);
 
