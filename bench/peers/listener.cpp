@@ -28,6 +28,22 @@ Outcome<Fd> listen_on(const std::string& host, std::uint16_t port) {
   return fd;
 }
 
+Outcome<Fd> bind_datagrams(const std::string& host, std::uint16_t port) {
+  const auto target = load::resolve(host, port);
+  if (!target) return std::unexpected(target.error());
+  Fd fd(socket(target->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto* address = reinterpret_cast<const sockaddr*>(&target->address);
+  if (!fd || bind(fd.get(), address, target->length) != 0) {
+    return std::unexpected(
+        fmt::format("cannot bind to {}: {}", target->text, load::errno_text(errno)));
+  }
+  return fd;
+}
+
+Outcome<Fd> open_for(ServerMode mode, const std::string& host, std::uint16_t port) {
+  return mode == ServerMode::udp_echo ? bind_datagrams(host, port) : listen_on(host, port);
+}
+
 std::uint16_t port_of(const Fd& socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;

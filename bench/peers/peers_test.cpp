@@ -2,8 +2,6 @@
 // of nothing?
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -19,6 +17,7 @@
 #include "bench/peers/raw_epoll.hpp"
 #include "bench/peers/raw_libuv.hpp"
 #include "bench/peers/raw_uring.hpp"
+#include "bench/peers/test_client.hpp"
 #include "bench/stream/stream_load.hpp"
 #include "core/base/stream_pattern.hpp"
 
@@ -87,37 +86,6 @@ class Peers : public testing::Test {
 };
 using Kinds = testing::Types<Epoll, Uring, Asio, Libuv>;
 TYPED_TEST_SUITE(Peers, Kinds);
-
-/// A blocking connection with a small receive buffer; waits 10 s at most. Its segments are smaller
-/// than the buffer: when not even one fits, a busy machine's kernel sends one at a time, 200 ms
-/// apart, for the rest of the connection.
-Fd connect_narrow(std::uint16_t port) {
-  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int segment = 1'024;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
-  const int small = 8'192;
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-  const timeval limit{.tv_sec = 10, .tv_usec = 0};
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  return fd;
-}
-
-std::vector<std::byte> read_to_end(const Fd& fd) {
-  std::vector<std::byte> all;
-  std::vector<std::byte> part(65'536);
-  ssize_t count = 0;
-  while ((count = recv(fd.get(), part.data(), part.size(), 0)) > 0) {
-    all.insert(all.end(), part.begin(), part.begin() + count);
-  }
-  EXPECT_EQ(count, 0) << "expected end of stream";
-  return all;
-}
 
 TYPED_TEST(Peers, EchoesToManyConnectionsAtOnce) {
   const Server<TypeParam> server(ServerMode::echo);

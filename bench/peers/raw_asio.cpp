@@ -1,17 +1,13 @@
 #include "bench/peers/raw_asio.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-
 #include <array>
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 #include <asio/write.hpp>
 #include <memory>
 #include <unordered_map>
 #include <vector>
 
+#include "bench/peers/asio_server.hpp"
+#include "bench/peers/raw_asio_modes.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
 
@@ -27,16 +23,7 @@ class Server {
   explicit Server(ServerMode mode) : mode_(mode) {}
 
   load::Outcome<void> run(int listener, int stop) {
-    // Asio closes what it is given, and makes it non-blocking.
-    error_code failed;
-    acceptor_.assign(tcp::v4(), ::fcntl(listener, F_DUPFD_CLOEXEC, 0), failed);
-    if (!failed) stop_.assign(::fcntl(stop, F_DUPFD_CLOEXEC, 0), failed);
-    if (failed) return std::unexpected(fmt::format("raw_asio: {}", failed.message()));
-    stop_.async_wait(asio::posix::stream_descriptor::wait_read,
-                     [this](const error_code&) { context_.stop(); });
-    accept();
-    context_.run();
-    return {};
+    return loop_.run(listener, stop, [this](tcp::socket socket) { begin(std::move(socket)); });
   }
 
  private:
@@ -48,16 +35,7 @@ class Server {
     SinkTally tally;
   };
 
-  void accept() {
-    acceptor_.async_accept([this](const error_code& failed, tcp::socket socket) {
-      if (!failed) begin(std::move(socket));
-      accept();
-    });
-  }
-
   void begin(tcp::socket socket) {
-    error_code ignored;
-    socket.non_blocking(true, ignored);
     const int fd = socket.native_handle();
     Connection& connection =
         *connections_.insert_or_assign(fd, std::make_unique<Connection>(std::move(socket)))
@@ -121,9 +99,7 @@ class Server {
   }
 
   ServerMode mode_;
-  asio::io_context context_{1};
-  tcp::acceptor acceptor_{context_};
-  asio::posix::stream_descriptor stop_{context_};
+  AsioLoop loop_;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;  ///< By descriptor.
   alignas(64) std::array<std::byte, 65'536> buffer_;
 };
@@ -131,7 +107,19 @@ class Server {
 }  // namespace
 
 load::Outcome<void> serve_raw_asio(const load::Fd& listener, int stop, ServerMode mode) {
-  return Server(mode).run(listener.get(), stop);
+  switch (mode) {
+    case ServerMode::echo:
+    case ServerMode::sink:
+    case ServerMode::source:
+      return Server(mode).run(listener.get(), stop);
+    case ServerMode::broadcast:
+      return serve_asio_broadcast(listener.get(), stop);
+    case ServerMode::udp_echo:
+      return serve_asio_udp(listener.get(), stop);
+    case ServerMode::connect:
+      return serve_asio_connect(listener.get(), stop);
+  }
+  return {};
 }
 
 }  // namespace skysock::bench

@@ -1,15 +1,14 @@
 #include "bench/peers/raw_epoll.hpp"
 
-#include <fmt/format.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
+#include "bench/peers/epoll_loop.hpp"
+#include "bench/peers/raw_epoll_modes.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
 
@@ -18,10 +17,6 @@ namespace {
 
 using load::Fd;
 using load::Outcome;
-
-std::unexpected<std::string> failed(std::string_view call) {
-  return std::unexpected(fmt::format("raw_epoll: {}: {}", call, load::errno_text(errno)));
-}
 
 struct Connection {
   bool open = false;
@@ -35,8 +30,7 @@ struct Connection {
 /// is searched for, and nothing is allocated per message (but a rest the kernel did not take).
 class Server {
  public:
-  Server(int listener, int stop, ServerMode mode)
-      : listener_(listener), stop_(stop), mode_(mode), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+  explicit Server(ServerMode mode) : mode_(mode) {}
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server() {
@@ -45,53 +39,25 @@ class Server {
     }
   }
 
-  Outcome<void> run() {
-    if (!watch(EPOLL_CTL_ADD, listener_, EPOLLIN)) return failed("epoll_ctl of the listener");
-    if (!watch(EPOLL_CTL_ADD, stop_, EPOLLIN)) return failed("epoll_ctl of the stop descriptor");
-    std::array<epoll_event, 256> events;  // NOLINT: only what epoll_wait wrote is read.
-    while (true) {
-      const int count =
-          epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-      if (count < 0 && errno != EINTR) return failed("epoll_wait");
-      for (int at = 0; at < count; ++at) {
-        const epoll_event& event = events[static_cast<std::size_t>(at)];
-        if (event.data.fd == stop_) return {};
-        if (event.data.fd == listener_) {
-          if (auto accepted = accept_all(); !accepted) return accepted;
-        } else if (!serve(event.data.fd, event.events)) {
-          end(event.data.fd);
-        }
-      }
-    }
+  Outcome<void> run(int listener, int stop) {
+    return loop_.run(
+        listener, stop, [this](int fd) { return begin(fd); },
+        [this](int fd, std::uint32_t events) -> Outcome<void> {
+          if (!serve(fd, events)) end(fd);
+          return {};
+        });
   }
 
  private:
-  bool watch(int operation, int fd, std::uint32_t interest) const {
-    epoll_event event{};
-    event.events = interest;
-    event.data.fd = fd;
-    return epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
-  }
-
   Connection& at(int fd) { return connections_[static_cast<std::size_t>(fd)]; }
-
-  Outcome<void> accept_all() {
-    while (true) {
-      const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-      if (fd < 0 && errno == ECONNABORTED) continue;
-      if (fd < 0) return failed("accept4");
-      if (auto begun = begin(fd); !begun) return begun;
-    }
-  }
 
   Outcome<void> begin(int fd) {
     const auto index = static_cast<std::size_t>(fd);
     if (index >= connections_.size()) connections_.resize(2 * index);
     at(fd).open = true;
     const bool added =
-        watch(EPOLL_CTL_ADD, fd, mode_ == ServerMode::source ? EPOLLIN | EPOLLOUT : EPOLLIN);
-    return added ? Outcome<void>() : failed("epoll_ctl of a connection");
+        loop_.watch(EPOLL_CTL_ADD, fd, mode_ == ServerMode::source ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    return added ? Outcome<void>() : epoll_failed("epoll_ctl of a connection");
   }
 
   void end(int fd) {
@@ -111,15 +77,8 @@ class Server {
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     if (count == 0) return false;  // All is sent: nothing is read while something waits.
     const auto bytes = std::span(buffer_).first(static_cast<std::size_t>(count));
-    switch (mode_) {
-      case ServerMode::echo:
-        return send_all(fd, bytes);
-      case ServerMode::sink:
-        return count_in(fd, bytes);
-      case ServerMode::source:
-        return true;
-    }
-    return false;
+    if (mode_ == ServerMode::echo) return send_all(fd, bytes);
+    return mode_ == ServerMode::source || count_in(fd, bytes);
   }
 
   bool count_in(int fd, std::span<const std::byte> bytes) {
@@ -134,7 +93,7 @@ class Server {
     if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
     const auto rest = bytes.subspan(count < 0 ? 0 : static_cast<std::size_t>(count));
     at(fd).rest.assign(rest.begin(), rest.end());
-    return watch(EPOLL_CTL_MOD, fd, EPOLLOUT);
+    return loop_.watch(EPOLL_CTL_MOD, fd, EPOLLOUT);
   }
 
   bool flush(int fd) {
@@ -142,7 +101,7 @@ class Server {
     const ssize_t count = send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     rest.erase(rest.begin(), rest.begin() + count);
-    return !rest.empty() || watch(EPOLL_CTL_MOD, fd, EPOLLIN);
+    return !rest.empty() || loop_.watch(EPOLL_CTL_MOD, fd, EPOLLIN);
   }
 
   bool stream(int fd) {
@@ -153,10 +112,8 @@ class Server {
     return true;
   }
 
-  int listener_;
-  int stop_;
   ServerMode mode_;
-  Fd epoll_;
+  EpollLoop loop_;
   std::vector<Connection> connections_;  ///< By descriptor.
   alignas(64) std::array<std::byte, 65'536> buffer_;
 };
@@ -164,7 +121,19 @@ class Server {
 }  // namespace
 
 Outcome<void> serve_raw_epoll(const Fd& listener, int stop, ServerMode mode) {
-  return Server(listener.get(), stop, mode).run();
+  switch (mode) {
+    case ServerMode::echo:
+    case ServerMode::sink:
+    case ServerMode::source:
+      return Server(mode).run(listener.get(), stop);
+    case ServerMode::broadcast:
+      return serve_epoll_broadcast(listener.get(), stop);
+    case ServerMode::udp_echo:
+      return serve_epoll_udp(listener.get(), stop);
+    case ServerMode::connect:
+      return serve_epoll_connect(listener.get(), stop);
+  }
+  return {};
 }
 
 }  // namespace skysock::bench

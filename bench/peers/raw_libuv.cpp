@@ -1,25 +1,21 @@
 #include "bench/peers/raw_libuv.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <uv.h>
 
 #include <array>
 #include <vector>
 
-#include "core/base/check.hpp"
+#include "bench/peers/raw_libuv_modes.hpp"
+#include "bench/peers/uv_loop.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
 
 namespace skysock::bench {
 namespace {
 
-constexpr int kBacklog = 4'096;
-
 class Server;
 
-/// Lives until libuv has closed it.
-struct Connection {
+struct Connection : UvObject {
   explicit Connection(Server& of) : server(of) {}
   Server& server;
   uv_tcp_t tcp{};
@@ -28,11 +24,6 @@ struct Connection {
   std::uint64_t streamed = 0;
   SinkTally tally;
 };
-
-uv_buf_t buffer_of(std::span<const std::byte> bytes) {
-  return uv_buf_init(const_cast<char*>(reinterpret_cast<const char*>(bytes.data())),
-                     static_cast<unsigned>(bytes.size()));
-}
 
 uv_stream_t* stream_of(Connection& connection) {
   return reinterpret_cast<uv_stream_t*>(&connection.tcp);
@@ -43,53 +34,13 @@ class Server {
   explicit Server(ServerMode mode) : mode_(mode) {}
 
   load::Outcome<void> run(int listener, int stop) {
-    if (const int code = uv_loop_init(&loop_); code != 0) return failed("uv_loop_init", code);
-    const load::Outcome<void> begun = begin(listener, stop);
-    if (begun) uv_run(&loop_, UV_RUN_DEFAULT);
-    uv_walk(&loop_, [](uv_handle_t* handle, void*) { close(handle); }, nullptr);
-    uv_run(&loop_, UV_RUN_DEFAULT);
-    const int closed = uv_loop_close(&loop_);
-    SKYSOCK_CHECK(closed == 0);
-    return begun;
+    return loop_.run(listener, stop, [this](uv_stream_t* from) { accept(from); });
   }
 
  private:
-  static load::Outcome<void> failed(const char* call, int code) {
-    return std::unexpected(fmt::format("raw_libuv: {}: {}", call, uv_strerror(code)));
-  }
-
-  static void close(uv_handle_t* handle) {
-    if (uv_is_closing(handle) != 0) return;
-    // Of a connection, `data` is it; of the listener and of the stop descriptor, nothing.
-    uv_close(handle, [](uv_handle_t* closed) { delete static_cast<Connection*>(closed->data); });
-  }
-
-  load::Outcome<void> begin(int listener, int stop) {
-    uv_tcp_init(&loop_, &listener_);
-    uv_poll_init(&loop_, &stop_, stop);
-    // libuv closes what it is given.
-    const int copy = ::fcntl(listener, F_DUPFD_CLOEXEC, 0);
-    if (const int code = uv_tcp_open(&listener_, copy); code != 0) {
-      return failed("uv_tcp_open", code);
-    }
-    listener_.data = stop_.data = nullptr;
-    loop_.data = this;
-    const auto accept = [](uv_stream_t* from, int status) {
-      if (status == 0) static_cast<Server*>(from->loop->data)->accept();
-    };
-    const int code = uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), kBacklog, accept);
-    if (code != 0) return failed("uv_listen", code);
-    uv_poll_start(&stop_, UV_READABLE, [](uv_poll_t* handle, int, int) { uv_stop(handle->loop); });
-    return {};
-  }
-
-  void accept() {
-    auto* connection = new Connection(*this);  // close() deletes it.
-    uv_tcp_init(&loop_, &connection->tcp);
-    connection->tcp.data = connection;
-    if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener_), stream_of(*connection)) != 0) {
-      return end(*connection);
-    }
+  void accept(uv_stream_t* from) {
+    auto* connection = new Connection(*this);  // close_uv() deletes it.
+    if (!loop_.accept(from, connection->tcp, *connection)) return;
     if (mode_ == ServerMode::source) {
       stream(*connection);
     } else {
@@ -97,18 +48,16 @@ class Server {
     }
   }
 
-  static void end(Connection& connection) {
-    close(reinterpret_cast<uv_handle_t*>(&connection.tcp));
-  }
+  static void end(Connection& connection) { close_uv(connection.tcp); }
 
   /// One buffer serves all reads: it is used up when the callback returns.
   static void read(Connection& connection) {
     const auto buffer = [](uv_handle_t* handle, std::size_t, uv_buf_t* into) {
-      auto& bytes = static_cast<Connection*>(handle->data)->server.buffer_;
+      auto& bytes = object_of<Connection>(handle).server.buffer_;
       *into = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
     };
     const auto received = [](uv_stream_t* from, ssize_t count, const uv_buf_t* buffer) {
-      auto& connection = *static_cast<Connection*>(from->data);
+      auto& connection = object_of<Connection>(from);
       if (count < 0) return end(connection);
       if (count == 0) return;
       const std::span bytes(buffer->base, static_cast<std::size_t>(count));
@@ -124,7 +73,7 @@ class Server {
   }
 
   static void send_all(Connection& connection, std::span<const std::byte> bytes) {
-    const uv_buf_t all = buffer_of(bytes);
+    const uv_buf_t all = uv_buffer(bytes);
     const int sent = uv_try_write(stream_of(connection), &all, 1);
     if (sent == static_cast<int>(bytes.size())) return;
     if (sent < 0 && sent != UV_EAGAIN) return end(connection);
@@ -132,7 +81,7 @@ class Server {
     connection.rest.assign(rest.begin(), rest.end());
     uv_read_stop(stream_of(connection));
     write(connection, connection.rest, [](uv_write_t* request, int status) {
-      auto& of = *static_cast<Connection*>(request->handle->data);
+      auto& of = object_of<Connection>(request->handle);
       if (status == UV_ECANCELED) return;  // It is being closed.
       if (status < 0) return end(of);
       read(of);
@@ -140,7 +89,7 @@ class Server {
   }
 
   static void write(Connection& connection, std::span<const std::byte> bytes, uv_write_cb done) {
-    const uv_buf_t all = buffer_of(bytes);
+    const uv_buf_t all = uv_buffer(bytes);
     if (uv_write(&connection.write, stream_of(connection), &all, 1, done) != 0) end(connection);
   }
 
@@ -148,7 +97,7 @@ class Server {
     const auto bytes = stream_bytes(connection.streamed, kStreamMessageBytesMax);
     connection.streamed += bytes.size();
     write(connection, bytes, [](uv_write_t* request, int status) {
-      auto& of = *static_cast<Connection*>(request->handle->data);
+      auto& of = object_of<Connection>(request->handle);
       if (status == UV_ECANCELED) return;
       if (status < 0) return end(of);
       stream(of);
@@ -156,16 +105,26 @@ class Server {
   }
 
   ServerMode mode_;
-  uv_loop_t loop_{};
-  uv_tcp_t listener_{};
-  uv_poll_t stop_{};
+  UvLoop loop_;
   alignas(64) std::array<char, 65'536> buffer_;
 };
 
 }  // namespace
 
 load::Outcome<void> serve_raw_libuv(const load::Fd& listener, int stop, ServerMode mode) {
-  return Server(mode).run(listener.get(), stop);
+  switch (mode) {
+    case ServerMode::echo:
+    case ServerMode::sink:
+    case ServerMode::source:
+      return Server(mode).run(listener.get(), stop);
+    case ServerMode::broadcast:
+      return serve_libuv_broadcast(listener.get(), stop);
+    case ServerMode::udp_echo:
+      return serve_libuv_udp(listener.get(), stop);
+    case ServerMode::connect:
+      return serve_libuv_connect(listener.get(), stop);
+  }
+  return {};
 }
 
 }  // namespace skysock::bench

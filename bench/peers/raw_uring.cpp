@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/peers/raw_uring_modes.hpp"
 #include "bench/peers/uring_ring.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
@@ -60,12 +61,11 @@ class Server {
 
   Outcome<void> run() {
     if (auto opened = ring_.open(); !opened) return opened;
-    io_uring_prep_poll_add(&submission(Operation::stop, 0), stop_, POLLIN);
+    io_uring_prep_poll_add(&ring_.submission(tag(Operation::stop, 0)), stop_, POLLIN);
     accept();
+    const auto take = [this](const io_uring_cqe& completion) { return complete(completion); };
     while (!stopped_) {
-      const int code = io_uring_submit_and_wait(&ring_.get(), 1);
-      if (code < 0 && code != -EINTR) return uring_failed("io_uring_enter", -code);
-      if (auto done = complete_all(); !done) return done;
+      if (auto done = ring_.wait(take); !done) return done;
       feed_starved();
     }
     return {};
@@ -73,25 +73,6 @@ class Server {
 
  private:
   Connection& at(unsigned slot) { return connections_[slot]; }
-
-  /// The functions of liburing that fill it in leave its tag.
-  io_uring_sqe& submission(Operation operation, unsigned slot) {
-    io_uring_sqe& entry = ring_.submission();
-    entry.user_data = tag(operation, slot);
-    return entry;
-  }
-
-  Outcome<void> complete_all() {
-    unsigned head = 0;
-    unsigned count = 0;
-    io_uring_cqe* completion = nullptr;
-    io_uring_for_each_cqe(&ring_.get(), head, completion) {
-      ++count;
-      if (auto done = complete(*completion); !done) return done;
-    }
-    io_uring_cq_advance(&ring_.get(), count);
-    return {};
-  }
 
   Outcome<void> complete(const io_uring_cqe& completion) {
     const auto slot = static_cast<unsigned>(completion.user_data >> 8U);
@@ -115,10 +96,7 @@ class Server {
     return {};
   }
 
-  void accept() {
-    io_uring_prep_multishot_accept_direct(&submission(Operation::accept, 0), listener_, nullptr,
-                                          nullptr, 0);
-  }
+  void accept() { ring_.accept(tag(Operation::accept, 0), listener_); }
 
   Outcome<void> accepted(const io_uring_cqe& completion) {
     if ((completion.flags & IORING_CQE_F_MORE) == 0) accept();
@@ -133,10 +111,7 @@ class Server {
 
   void receive(unsigned slot) {
     at(slot).receiving = true;
-    io_uring_sqe& entry = submission(Operation::receive, slot);
-    io_uring_prep_recv_multishot(&entry, static_cast<int>(slot), nullptr, 0, 0);
-    entry.flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
-    entry.buf_group = UringRing::kGroup;
+    ring_.receive(tag(Operation::receive, slot), slot);
   }
 
   void received(unsigned slot, const io_uring_cqe& completion) {
@@ -155,18 +130,14 @@ class Server {
   }
 
   void take(unsigned slot, unsigned buffer, std::size_t size) {
-    switch (mode_) {
-      case ServerMode::echo:
-        return answer(slot, buffer, size);
-      case ServerMode::sink:
-        if (const auto report = at(slot).tally.feed({ring_.buffer(buffer), size})) {
-          std::memcpy(ring_.buffer(buffer), &*report, sizeof *report);
-          return answer(slot, buffer, sizeof *report);
-        }
-        return ring_.give_back(buffer);
-      case ServerMode::source:
-        return ring_.give_back(buffer);
+    if (mode_ == ServerMode::echo) return answer(slot, buffer, size);
+    if (mode_ == ServerMode::sink) {
+      if (const auto report = at(slot).tally.feed({ring_.buffer(buffer), size})) {
+        std::memcpy(ring_.buffer(buffer), &*report, sizeof *report);
+        return answer(slot, buffer, sizeof *report);
+      }
     }
+    ring_.give_back(buffer);
   }
 
   /// Sends what is in the buffer, behind what was there before it.
@@ -188,10 +159,7 @@ class Server {
 
   void send(unsigned slot, std::span<const std::byte> bytes, int flags) {
     at(slot).sending = true;
-    io_uring_sqe& entry = submission(Operation::send, slot);
-    io_uring_prep_send(&entry, static_cast<int>(slot), bytes.data(), bytes.size(),
-                       MSG_NOSIGNAL | flags);
-    entry.flags |= IOSQE_FIXED_FILE;
+    ring_.send(tag(Operation::send, slot), slot, bytes, flags);
   }
 
   void send_piece(unsigned slot) {
@@ -257,7 +225,7 @@ class Server {
   }
 
   void cancel_receive(unsigned slot) {
-    io_uring_sqe& entry = submission(Operation::cancel, slot);
+    io_uring_sqe& entry = ring_.submission(tag(Operation::cancel, slot));
     io_uring_prep_cancel64(&entry, tag(Operation::receive, slot), 0);
     entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   }
@@ -270,9 +238,7 @@ class Server {
       if (!connection.receiving && !connection.starved) receive(slot);
     } else if (!connection.receiving) {
       connection = Connection();
-      io_uring_sqe& entry = submission(Operation::close, slot);
-      io_uring_prep_close_direct(&entry, slot);
-      entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+      ring_.close(tag(Operation::close, slot), slot);
     }
   }
 
@@ -302,7 +268,19 @@ Outcome<void> check_uring() { return UringRing().open(); }
 Outcome<void> serve_raw_uring(const Fd& listener, int stop, ServerMode mode) {
   // An accept of a non-blocking listener does not wait.
   if (fcntl(listener.get(), F_SETFL, 0) != 0) return uring_failed("fcntl", errno);
-  return Server(listener.get(), stop, mode).run();
+  switch (mode) {
+    case ServerMode::echo:
+    case ServerMode::sink:
+    case ServerMode::source:
+      return Server(listener.get(), stop, mode).run();
+    case ServerMode::broadcast:
+      return serve_uring_broadcast(listener.get(), stop);
+    case ServerMode::udp_echo:
+      return serve_uring_udp(listener.get(), stop);
+    case ServerMode::connect:
+      return serve_uring_connect(listener.get(), stop);
+  }
+  return {};
 }
 
 }  // namespace skysock::bench

@@ -23,8 +23,10 @@ struct ServerOptions {
 
 inline void add_server_options(CLI::App& app, ServerOptions& options) {
   static const std::map<std::string, ServerMode> modes = {
-      {"echo", ServerMode::echo}, {"sink", ServerMode::sink}, {"source", ServerMode::source}};
-  constexpr const char* kNames = "echo|sink|source";
+      {"echo", ServerMode::echo},         {"sink", ServerMode::sink},
+      {"source", ServerMode::source},     {"broadcast", ServerMode::broadcast},
+      {"udp_echo", ServerMode::udp_echo}, {"connect", ServerMode::connect}};
+  constexpr const char* kNames = "echo|sink|source|broadcast|udp_echo|connect";
   const auto choose = [&options](const std::string& name) {
     const auto found = modes.find(name);
     if (found == modes.end()) {
@@ -34,7 +36,11 @@ inline void add_server_options(CLI::App& app, ServerOptions& options) {
   };
   app.add_option_function<std::string>("--mode", choose,
                                        "echo: send everything back; sink: count and compare; "
-                                       "source: send a stream until the peer closes")
+                                       "source: send a stream until the peer closes; broadcast: "
+                                       "what a connection sends behind a first 'p' goes to all "
+                                       "whose first byte was 's'; udp_echo: send every datagram "
+                                       "back; connect: make the connections that lines 'HOST PORT "
+                                       "COUNT IN_FLIGHT' order")
       ->type_name(kNames)
       ->default_str("echo");
   app.add_option("HOST", options.host, "address to listen on, e.g. 127.0.0.1")->required();
@@ -81,7 +87,7 @@ int run_server(const char* name, const char* description, int argc, char** argv,
   if (const load::Outcome<void> usable = check(); !usable) return complain(usable.error());
   const sigset_t signals = block_end_signals();
   const load::Fd stop(signalfd(-1, &signals, SFD_CLOEXEC));
-  const auto listener = listen_on(options.host, options.port);
+  const auto listener = open_for(options.mode, options.host, options.port);
   if (!listener) return complain(listener.error());
   fmt::print("listening on {}:{}\n", options.host, port_of(*listener));
   std::fflush(stdout);
