@@ -107,7 +107,10 @@ class Reactor {
   /// slot's lock until it is over. Returns whether it was taken; the payload is untouched else.
   template <typename Payload>
   bool begin_send(SocketId id, int fd, Payload& payload) {
-    return poller_.send(id, fd, payload.bytes().size(), [&] { return payload.rest(0); });
+    const bool begun =
+        poller_.send(id, fd, payload.bytes().size(), [&] { return payload.rest(0); });
+    sends_begun_ |= begun;
+    return begun;
   }
 
   [[nodiscard]] const PollerInUse& poller_in_use() const { return poller_.in_use(); }
@@ -325,7 +328,7 @@ class Reactor {
   [[nodiscard]] bool has_more_to_do() const {
     const bool services_wait = delivered_ && sink_.run != nullptr;
     return services_wait || !local_.empty() || !ended_.empty() || !dirty_.empty() ||
-           !changed_.empty();
+           !changed_.empty() || output_waits_;
   }
   void after_event() {
     if (delivered_ || !local_.empty()) run_services();
@@ -371,6 +374,8 @@ class Reactor {
   std::int64_t lingering_ = 0;  ///< Sockets in state lingering.
   int spare_fd_;                ///< Given up for a moment to refuse a connection at EMFILE.
   bool delivered_ = false;      ///< Since the sink last ran.
+  bool sends_begun_ = false;    ///< Since the last wait().
+  bool output_waits_ = false;   ///< For such a send, whose end alone wakes nobody.
   bool exit_ = false;
 };
 

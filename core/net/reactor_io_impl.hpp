@@ -202,7 +202,10 @@ bool Reactor<Sys>::lingers(const Connection& connection) const {
 template <Syscalls Sys>
 bool Reactor<Sys>::take_remainder(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
-  if (!shared.lock.try_lock_or_ask()) return false;
+  if (!shared.lock.try_lock_or_ask()) {
+    output_waits_ |= sends_begun_;
+    return false;
+  }
   const std::unique_ptr<Remainder> remainder = std::move(shared.remainder);
   [[maybe_unused]] const bool asked = shared.lock.unlock();
   if (!remainder) return true;

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -387,6 +388,22 @@ TEST_F(UringSend, TheyLeaveTogetherAndInOrder) {
   EXPECT_EQ(world().peer_read(pair.peer, 13).text, "one two three");
   EXPECT_GE(world().server->counts().direct_writes, 1U);
   EXPECT_EQ(world().info_of(pair.id).written_bytes, 13U);
+}
+
+// That a send was taken whole wakes nobody, and the next ones wait for it: whoever is about to
+// sleep has to look first.
+TEST_F(UringSend, NobodySleepsWhileOutputWaitsForThem) {
+  on_data([this](SocketId id) {
+    for (const char* text : {"one ", "two ", "three"}) EXPECT_TRUE(world().send(id, text));
+  });
+  if (!has_uring()) GTEST_SKIP();
+  const Pair pair = world().connection();
+  id_ = pair.id;
+  send_now(pair.peer, "go");
+  const auto begin = std::chrono::steady_clock::now();
+  while (world().server->counts().bytes_written < 13) world().server->poll(10'000);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
+  EXPECT_EQ(world().peer_read(pair.peer, 13).text, "one two three");
 }
 
 TEST_F(UringSend, ACloseInTheSameBreathComesBehindThem) {
