@@ -80,7 +80,7 @@ class Formatter : public CLI::Formatter {
     return "Usage: skysock [OPTIONS] SCRIPT.lua [ARG...]\n"
            "       skysock [OPTIONS] CONFIG\n"
            "       skysock [OPTIONS] --config FILE\n"
-           "       skysock [OPTIONS] --native echo|sink|source --listen HOST:PORT\n"
+           "       skysock [OPTIONS] --native MODE --listen HOST:PORT\n"
            "       skysock --read-trace FILE [--id ID]\n";
   }
 };

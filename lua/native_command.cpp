@@ -12,9 +12,12 @@
 namespace skysock::lua {
 namespace {
 
-constexpr std::array kModes = {std::pair{"echo", NativeMode::echo},
-                               std::pair{"sink", NativeMode::sink},
-                               std::pair{"source", NativeMode::source}};
+constexpr std::array kModes = {
+    std::pair{"echo", NativeMode::echo},         std::pair{"sink", NativeMode::sink},
+    std::pair{"source", NativeMode::source},     std::pair{"broadcast", NativeMode::broadcast},
+    std::pair{"udp_echo", NativeMode::udp_echo}, std::pair{"connect", NativeMode::connect}};
+
+constexpr const char* kModeNames = "echo|sink|source|broadcast|udp_echo|connect";
 
 std::optional<NativeMode> mode_of(std::string_view name) {
   for (const auto& [known, mode] : kModes) {
@@ -33,8 +36,11 @@ std::string address_text(const std::string& host, std::uint16_t port) {
 void add_native_options(CLI::App& app, NativeCommand& command) {
   app.add_option("--native", command.mode,
                  "A C++ service instead of SCRIPT.lua. echo: sends back what comes; sink: counts "
-                 "what comes; source: sends an endless stream to every peer until it closes")
-      ->type_name("echo|sink|source");
+                 "what comes; source: sends an endless stream to every peer until it closes; "
+                 "broadcast: what a connection sends behind a first 'p' goes to all whose first "
+                 "byte was 's'; udp_echo: sends every datagram back; connect: makes the "
+                 "connections that lines 'HOST PORT COUNT IN_FLIGHT' order")
+      ->type_name(kModeNames);
   app.add_option("--listen", command.listen,
                  "Where the C++ service listens; port 0: any free one, see the line "
                  "'listening on HOST:PORT'")
@@ -44,11 +50,12 @@ void add_native_options(CLI::App& app, NativeCommand& command) {
 std::expected<std::optional<NativeOptions>, std::string> parse_native(
     const NativeCommand& command) {
   if (command.mode.empty() && command.listen.empty()) return std::nullopt;
-  if (command.mode.empty()) return std::unexpected("--listen is for --native echo|sink|source");
+  if (command.mode.empty()) {
+    return std::unexpected(fmt::format("--listen is for --native {}", kModeNames));
+  }
   const auto mode = mode_of(command.mode);
   if (!mode) {
-    return std::unexpected(
-        fmt::format("--native '{}': expected echo, sink or source", command.mode));
+    return std::unexpected(fmt::format("--native '{}': expected {}", command.mode, kModeNames));
   }
   if (command.listen.empty()) return std::unexpected("--native needs --listen HOST:PORT");
   const auto address = parse_host_port(command.listen);

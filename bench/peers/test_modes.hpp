@@ -43,10 +43,13 @@ inline std::vector<std::string> command(const Program& server, const std::string
 }
 
 inline constexpr const char* kLua = "bench/servers";
-inline const auto kPrograms = testing::Values(Program{"RawEpoll", "raw_epoll_server", "", ""},
-                                              Program{"RawUring", "raw_uring_server", "", ""},
-                                              Program{"Asio", "raw_asio_server", "", ""},
-                                              Program{"Libuv", "raw_libuv_server", "", ""});
+inline const auto kPrograms = testing::Values(
+    Program{"RawEpoll", "raw_epoll_server", "", ""},
+    Program{"RawUring", "raw_uring_server", "", ""}, Program{"Asio", "raw_asio_server", "", ""},
+    Program{"Libuv", "raw_libuv_server", "", ""},
+    Program{"NativeWithoutWorkers", "skysock", "workers=0", ""},
+    Program{"NativeWithTwoWorkers", "skysock", "workers=2", ""},
+    Program{"NativeOnUring", "skysock", "workers=0,poller=io_uring", ""});
 
 /// One server of one mode, from SetUp() to TearDown(), when it must end well.
 class ModeTest : public testing::TestWithParam<Program> {

@@ -88,7 +88,7 @@ std::string_view ConnectAnswer::end() const {
 void ConnectSession::feed(std::span<const std::byte> bytes) {
   if (waiting_.size() + bytes.size() > kWaitingBytesMax) {
     waiting_.clear();
-    return refuse("more than 4096 bytes of orders wait");
+    return refuse("more than " + std::to_string(kWaitingBytesMax) + " bytes of orders wait");
   }
   waiting_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }

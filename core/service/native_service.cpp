@@ -7,8 +7,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/base/broadcast_role.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
+#include "core/service/native_modes.hpp"
 
 namespace skysock {
 namespace {
@@ -30,14 +32,12 @@ struct Stream {
 /// Calls run one at a time. A command to the reactor fails only once the node stops.
 class NativeService {
  public:
-  NativeService(Runtime& runtime, ServiceHandle self, NativeMode mode, NativeHooks hooks)
-      : runtime_(&runtime), self_(self), mode_(mode), hooks_(std::move(hooks)) {}
-
-  void listen(const NativeOptions& options) {
-    const Result<SocketId> id = sockets().listen(self_, options.host, options.port);
-    if (!id) return hooks_.on_failure(id.error().message());
-    listener_ = *id;
-  }
+  NativeService(Runtime& runtime, ServiceHandle self, const NativeOptions& options,
+                NativeHooks hooks)
+      : runtime_(&runtime),
+        self_(self),
+        mode_(options.mode),
+        listener_(runtime, self, options, std::move(hooks)) {}
 
   void handle(Message&& message) {
     auto* socket = std::get_if<SocketMessage>(&message.payload);
@@ -45,14 +45,14 @@ class NativeService {
     switch (socket->type) {
       case SocketMessageType::connect:
         return on_connect(*socket);
-      case SocketMessageType::accept:
-        return start(static_cast<SocketId>(socket->ud));
       case SocketMessageType::data:
         return on_data(*socket);
       case SocketMessageType::close:
-        return on_close(socket->id);
+        return on_close(*socket);
+      case SocketMessageType::accept:
       case SocketMessageType::error:
-        return on_error(*socket);
+        listener_.take(*socket);  // A connection's CLOSE follows on its own.
+        return;
       case SocketMessageType::warning:
         return on_warning(*socket);
       case SocketMessageType::udp:
@@ -65,15 +65,8 @@ class NativeService {
 
   /// The answers to listen() and to every start().
   void on_connect(const SocketMessage& socket) {
-    const bool started = socket.data.text() == "start";
-    if (socket.id != listener_) {
-      if (started && mode_ == NativeMode::source) begin_stream(socket.id);
-    } else if (started) {
-      hooks_.on_listening(port_);
-    } else {
-      port_ = static_cast<std::uint16_t>(socket.ud);
-      start(listener_);
-    }
+    if (listener_.take(socket) || mode_ != NativeMode::source) return;
+    if (socket.data.text() == "start") begin_stream(socket.id);
   }
 
   void begin_stream(SocketId id) {
@@ -82,14 +75,8 @@ class NativeService {
   }
 
   void on_data(SocketMessage& socket) {
-    switch (mode_) {
-      case NativeMode::echo:
-        return answer(socket.id, std::move(socket.data));
-      case NativeMode::sink:
-        return count_in(socket);
-      case NativeMode::source:
-        return;
-    }
+    if (mode_ == NativeMode::echo) return answer(socket.id, std::move(socket.data));
+    if (mode_ == NativeMode::sink) count_in(socket);
   }
 
   void count_in(const SocketMessage& socket) {
@@ -105,21 +92,16 @@ class NativeService {
     const Result<SendOutcome> sent = sockets().send(id, std::move(block));
     if (sent || sent.error() != std::errc::no_buffer_space) return;
     cut_off_.insert(id);
-    close(id, CloseMode::abortive);
+    listener_.close(id, CloseMode::abortive);
   }
 
-  void on_close(SocketId id) {
-    if (id == listener_) return hooks_.on_failure("the listening socket was closed");
+  void on_close(const SocketMessage& socket) {
+    if (listener_.take(socket)) return;
+    const SocketId id = socket.id;
     tallies_.erase(id);
     streams_.erase(id);
     cut_off_.erase(id);
-    close(id, CloseMode::soft);
-  }
-
-  /// A connection's CLOSE follows on its own.
-  void on_error(const SocketMessage& socket) {
-    if (socket.id != listener_) return;
-    (port_ == 0 ? hooks_.on_failure : hooks_.on_refusal)(socket.data.text());
+    listener_.close(id, CloseMode::soft);
   }
 
   /// Whoever does not read what we send is not read until it has.
@@ -133,7 +115,7 @@ class NativeService {
     } else if (full) {
       [[maybe_unused]] const auto given = sockets().hold(self_, socket.id);
     } else {
-      start(socket.id);
+      listener_.start(socket.id);
     }
   }
 
@@ -168,18 +150,10 @@ class NativeService {
     }
   }
 
-  void start(SocketId id) { [[maybe_unused]] const auto given = sockets().start(self_, id); }
-
-  void close(SocketId id, CloseMode mode) {
-    [[maybe_unused]] const auto given = sockets().close(self_, id, mode, CloseAnswer::not_needed);
-  }
-
   Runtime* runtime_;
   ServiceHandle self_;
   NativeMode mode_;
-  NativeHooks hooks_;
-  SocketId listener_ = 0;
-  std::uint16_t port_ = 0;                           ///< 0 until bound.
+  NativeListener listener_;
   std::unordered_map<SocketId, SinkTally> tallies_;  ///< Of a sink.
   std::unordered_map<SocketId, Stream> streams_;     ///< Of a source.
   std::unordered_set<SocketId> cut_off_;             ///< Their CLOSE is still to come.
@@ -189,19 +163,33 @@ class NativeService {
 
 Tuning native_tuning(Tuning tuning, NativeMode mode) {
   constexpr auto kMessage = static_cast<std::int64_t>(kStreamMessageBytesMax);
-  if (mode != NativeMode::source) return tuning;
-  tuning.output_limit_bytes =
-      std::clamp(tuning.output_limit_bytes, kMessage, kSourceOutputBytesMax);
-  tuning.output_limit_policy = static_cast<std::int64_t>(LimitPolicy::refuse);
+  constexpr auto kSubscriber = static_cast<std::int64_t>(kSubscriberBytesMax);
+  if (mode == NativeMode::broadcast) {
+    tuning.output_limit_bytes = std::min(tuning.output_limit_bytes, kSubscriber);
+  } else if (mode == NativeMode::source) {
+    tuning.output_limit_bytes =
+        std::clamp(tuning.output_limit_bytes, kMessage, kSourceOutputBytesMax);
+    tuning.output_limit_policy = static_cast<std::int64_t>(LimitPolicy::refuse);
+  }
   return tuning;
 }
 
 HandlerFactory native_service(Runtime& runtime, NativeOptions options, NativeHooks hooks) {
   return [&runtime, options = std::move(options),
           hooks = std::move(hooks)](ServiceHandle self) -> MessageHandler {
-    auto service = std::make_unique<NativeService>(runtime, self, options.mode, hooks);
-    service->listen(options);
-    return [it = std::move(service)](Message&& message) { it->handle(std::move(message)); };
+    switch (options.mode) {
+      case NativeMode::echo:
+      case NativeMode::sink:
+      case NativeMode::source:
+        return native_handler<NativeService>(runtime, self, options, hooks);
+      case NativeMode::broadcast:
+        return native_broadcast(runtime, self, options, hooks);
+      case NativeMode::udp_echo:
+        return native_udp_echo(runtime, self, options, hooks);
+      case NativeMode::connect:
+        return native_connect(runtime, self, options, hooks);
+    }
+    return {};
   };
 }
 

@@ -13,9 +13,12 @@
 namespace skysock {
 
 enum class NativeMode : std::uint8_t {
-  echo,    ///< Every byte comes back. After the peer's FIN the rest is sent, then we close.
-  sink,    ///< Counts and compares what comes, and reports as SinkTally says.
-  source,  ///< Sends the endless stream_bytes() until the peer closes; drops what comes.
+  echo,       ///< Every byte comes back. After the peer's FIN the rest is sent, then we close.
+  sink,       ///< Counts and compares what comes, and reports as SinkTally says.
+  source,     ///< Sends the endless stream_bytes() until the peer closes; drops what comes.
+  broadcast,  ///< What publishers send goes to all subscribers, as broadcast_role.hpp says.
+  udp_echo,   ///< Every datagram goes back to its sender.
+  connect,    ///< Makes the connections that it is ordered to make, as connect_order.hpp says.
 };
 
 struct NativeOptions {
@@ -37,8 +40,9 @@ struct NativeHooks {
 /// The most output that a source has waiting for one peer.
 inline constexpr std::int64_t kSourceOutputBytesMax = 4 << 20;
 
-/// `tuning` with what `mode` needs: a source fills whatever output_limit_bytes allows, so it is
-/// brought down to kSourceOutputBytesMax (and up to one message), and its policy is `refuse`.
+/// `tuning` with what `mode` needs. A source fills whatever output_limit_bytes allows, so it is
+/// brought down to kSourceOutputBytesMax (and up to one message), and its policy is `refuse`. In a
+/// broadcast it is brought down to kSubscriberBytesMax.
 Tuning native_tuning(Tuning tuning, NativeMode mode);
 
 /// Makes a service that listens, and owns all its connections. For Runtime::spawn().

@@ -82,7 +82,7 @@ expect 2 "--stop-limit" --stop-limit -1 "$directory/ok.lua"
 expect 0 "arguments" --stop-limit 0 "$directory/ok.lua"
 expect 0 "still here" --tuning workers=0 "$directory/late.lua"
 expect 2 "no skynet.lua in /nowhere" --lualib /nowhere "$directory/ok.lua"
-expect 2 "--native 'tea': expected echo, sink or source" --native tea --listen 127.0.0.1:0
+expect 2 "--native 'tea': expected echo|sink|source|broadcast|udp_echo|connect" --native tea --listen 127.0.0.1:0
 expect 2 "--native needs --listen HOST:PORT" --native echo
 expect 2 "--listen is for --native" --listen 127.0.0.1:0 "$directory/ok.lua"
 expect 2 "--listen '127.0.0.1': expected HOST:PORT" --native echo --listen 127.0.0.1
