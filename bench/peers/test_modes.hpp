@@ -35,6 +35,7 @@ inline std::vector<std::string> command(const Program& server, const std::string
   if (*server.lua_folder == '\0') {
     words.insert(words.end(), {"--native", mode, "--listen", "127.0.0.1:0"});
   } else {
+    // The example is what a benchmark would want.
     const std::string folder = std::string(SKYSOCK_SOURCE_DIR) + "/" +
                                (mode == "udp_echo" ? "lua/examples" : server.lua_folder);
     words.insert(words.end(), {folder + "/" + mode + ".lua", "127.0.0.1", "0"});
@@ -49,7 +50,10 @@ inline const auto kPrograms = testing::Values(
     Program{"Libuv", "raw_libuv_server", "", ""},
     Program{"NativeWithoutWorkers", "skysock", "workers=0", ""},
     Program{"NativeWithTwoWorkers", "skysock", "workers=2", ""},
-    Program{"NativeOnUring", "skysock", "workers=0,poller=io_uring", ""});
+    Program{"NativeOnUring", "skysock", "workers=0,poller=io_uring", ""},
+    Program{"LuaWithoutWorkers", "skysock", "workers=0", kLua},
+    Program{"LuaWithOneWorker", "skysock", "workers=1", kLua},
+    Program{"LuaOnUring", "skysock", "workers=0,poller=io_uring", kLua});
 
 /// One server of one mode, from SetUp() to TearDown(), when it must end well.
 class ModeTest : public testing::TestWithParam<Program> {

@@ -7,12 +7,15 @@ local socket = require "skynet.socket"
 
 local host, port = command_line.address("udp_echo.lua HOST PORT", 0, ...)
 
--- The address that the kernel gave, which netstat knows.
+-- The address that the kernel gave, which netstat knows once the server has made the socket.
 local function bound_address(id)
-  for _, info in ipairs(socket.netstat()) do
-    if info.id == id then
-      return info.sock
+  while true do
+    for _, info in ipairs(socket.netstat()) do
+      if info.id == id then
+        return info.sock
+      end
     end
+    skynet.sleep(1)
   end
 end
 
@@ -24,6 +27,5 @@ skynet.start(function()
   if not made then
     command_line.fail(("cannot listen on %s:%d: %s"):format(host, port, id:match "udp_listen: (.*)"))
   end
-  skynet.yield() -- Without workers the server is asked to make it when we wait.
   command_line.listening(bound_address(id))
 end)
