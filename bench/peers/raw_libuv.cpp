@@ -56,12 +56,12 @@ class Server {
       auto& bytes = object_of<Connection>(handle).server.buffer_;
       *into = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
     };
-    const auto received = [](uv_stream_t* from, ssize_t count, const uv_buf_t* buffer) {
-      auto& connection = object_of<Connection>(from);
-      if (count < 0) return end(connection);
+    const auto received = [](uv_stream_t* from, ssize_t count, const uv_buf_t* into) {
+      auto& of = object_of<Connection>(from);
+      if (count < 0) return end(of);
       if (count == 0) return;
-      const std::span bytes(buffer->base, static_cast<std::size_t>(count));
-      connection.server.receive(connection, std::as_bytes(bytes));
+      const std::span bytes(into->base, static_cast<std::size_t>(count));
+      of.server.receive(of, std::as_bytes(bytes));
     };
     if (uv_read_start(stream_of(connection), buffer, received) != 0) end(connection);
   }
