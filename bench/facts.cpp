@@ -2,11 +2,13 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <sys/utsname.h>
+#include <fmt/ranges.h>
+#include <gnu/libc-version.h>
 
+#include <asio/version.hpp>
 #include <cstdio>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bench/settings.hpp"
@@ -26,18 +28,16 @@ std::string first_line(const std::string& command) {
   return line.empty() ? "unknown" : line;
 }
 
-std::string cpu_model() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
+/// What of the libraries is in the programs that are measured, or measures.
+std::string libraries() {
+  return fmt::format("glibc {}, {}, Asio {}.{}.{}, fmt {}.{}.{}", gnu_get_libc_version(),
+                     SKYSOCK_LIBRARIES, ASIO_VERSION / 100'000, ASIO_VERSION / 100 % 1'000,
+                     ASIO_VERSION % 100, FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
+                     FMT_VERSION % 100);
 }
 
-std::string kernel() {
-  utsname name{};
-  return uname(&name) == 0 ? std::string(name.release) : "unknown";
+std::string number_text(std::optional<double> number) {
+  return number ? fmt::format("{:.2f}", *number) : "not told";
 }
 
 std::string cpu_text(std::optional<int> cpu) { return cpu ? std::to_string(*cpu) : "any"; }
@@ -46,6 +46,7 @@ std::string cpu_text(std::optional<int> cpu) { return cpu ? std::to_string(*cpu)
 
 std::vector<std::pair<std::string, std::string>> facts() {
   const Settings& set = settings();
+  const load::Machine machine = load::read_machine();
   const std::string describe =
       fmt::format("git -C '{}' describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null",
                   set.source_dir);
@@ -56,8 +57,25 @@ std::vector<std::pair<std::string, std::string>> facts() {
           {"compiler", __VERSION__},
           {"flags", SKYSOCK_BUILD_FLAGS},
           {"git", first_line(describe)},
-          {"kernel", kernel()},
-          {"cpu", cpu_model()}};
+          {"libraries", libraries()},
+          {"kernel", machine.kernel},
+          {"cpu", machine.cpu},
+          {"cpus", std::to_string(machine.cpus)},
+          {"cpu_frequency", load::cpu_frequency()},
+          {"governor", machine.governor},
+          {"hypervisor", machine.hypervisor},
+          {"load_average_at_start", number_text(quiet_watch().load_average_at_start())}};
+}
+
+const load::QuietWatch& quiet_watch() {
+  static const load::QuietWatch watch;
+  return watch;
+}
+
+void say_if_busy() {
+  const std::vector<std::string> reasons = quiet_watch().busy();
+  if (reasons.empty()) return;
+  fmt::print(stderr, "skysock-bench: the machine was busy: {}\n", fmt::join(reasons, "; "));
 }
 
 void add_context() {

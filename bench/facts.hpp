@@ -4,11 +4,20 @@
 #include <utility>
 #include <vector>
 
+#include "bench/load/machine.hpp"
+
 namespace skysock::bench {
 
 /// What a number needs to mean something later: placement, tuning, compiler, flags, git commit,
-/// kernel, CPU. Requires: settings() are final.
+/// libraries, kernel, CPU, its frequency and governor, and how loaded the machine was before.
+/// Requires: settings() are final.
 std::vector<std::pair<std::string, std::string>> facts();
+
+/// Watches since the first call: main() makes it before anything runs.
+const load::QuietWatch& quiet_watch();
+
+/// One line on standard error when the machine was too busy to measure on.
+void say_if_busy();
 
 /// Puts facts() into the context of Google Benchmark's output.
 void add_context();

@@ -124,6 +124,7 @@ void register_all() {
 int run_all() {
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+  say_if_busy();
   if (matched == 0) return kMeasuredNothing;
   if (failures() == 0) return kPassed;
   fmt::print(stderr, "skysock-bench: {} benchmark run(s) failed\n", failures());
@@ -142,6 +143,7 @@ int list_or_run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  quiet_watch();
   if (const auto code = compare::run_command(argc, argv)) return *code;
   CLI::App app("Measures skysock's servers beside a plain epoll server, over loopback sockets.",
                "skysock-bench");

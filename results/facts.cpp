@@ -2,8 +2,6 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <gnu/libc-version.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -12,8 +10,8 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
-#include <thread>
 
+#include "bench/load/machine.hpp"
 #include "results/child.hpp"
 
 namespace skysock::results {
@@ -25,15 +23,6 @@ std::string trimmed(const std::string& text) {
   const auto first = text.find_first_not_of(" \t\n");
   if (first == std::string::npos) return "";
   return text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
-}
-
-/// The value of the first "key : value" line of /proc/cpuinfo.
-std::string cpuinfo(const std::string& key) {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(key)) return trimmed(line.substr(line.find(':') + 1));
-  }
-  return "unknown";
 }
 
 /// The value of NAME:TYPE=VALUE in a CMakeCache.txt, or an empty string.
@@ -91,17 +80,13 @@ std::string MachineFacts::fingerprint() const {
 }
 
 MachineFacts read_machine_facts() {
-  MachineFacts facts;
-  facts.cpu = cpuinfo("model name");
-  utsname system{};
-  facts.kernel = uname(&system) == 0 ? system.release : "unknown";
-  facts.glibc = gnu_get_libc_version();
-  std::ifstream governor("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-  if (!(governor >> facts.governor)) facts.governor = "none";
-  facts.cpus = std::thread::hardware_concurrency();
-  facts.hypervisor =
-      cpuinfo("flags").find(" hypervisor") == std::string::npos ? "none" : "virtual machine";
-  return facts;
+  const load::Machine machine = load::read_machine();
+  return {.cpu = machine.cpu,
+          .kernel = machine.kernel,
+          .glibc = machine.glibc,
+          .governor = machine.governor,
+          .cpus = machine.cpus,
+          .hypervisor = machine.hypervisor};
 }
 
 Outcome<BuildFacts> read_build_facts(const std::string& program) {

@@ -16,8 +16,12 @@ nlohmann::ordered_json new_record(const std::string& kind) {
   return record;
 }
 
-load::Outcome<void> write_record(const nlohmann::ordered_json& record, const std::string& path) {
+load::Outcome<void> write_record(nlohmann::ordered_json record, const std::string& path) {
+  say_if_busy();
   if (path.empty()) return {};
+  const auto stolen = quiet_watch().stolen();
+  record["stolen_share"] = stolen ? nlohmann::ordered_json(*stolen) : nullptr;
+  record["busy"] = quiet_watch().busy();
   std::ofstream file(path);
   file << record.dump(2) << '\n';
   file.close();

@@ -11,8 +11,9 @@ namespace skysock::bench::compare {
 /// The start of every JSON file: what was measured and on what. Requires: settings() are final.
 nlohmann::ordered_json new_record(const std::string& kind);
 
-/// Writes it to `path`; does nothing when that is empty. Error: names the file.
-load::Outcome<void> write_record(const nlohmann::ordered_json& record, const std::string& path);
+/// Says if the machine was busy meanwhile, puts that into the record, too ("busy": the reasons) and
+/// writes it to `path`, unless that is empty. Error: names the file.
+load::Outcome<void> write_record(nlohmann::ordered_json record, const std::string& path);
 
 /// "servers on cpu 0, load on cpu 1".
 std::string placement_text(const Placement& placement);
