@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bench/compare/peers.hpp"
@@ -28,26 +29,20 @@ constexpr double kShown = 0.0005;
 
 /// Every call any server made, the most frequent (in one server) first.
 std::vector<std::string> call_names(const CallTable& table) {
-  CallCounts most;
-  for (const auto& [server, counts] : table.servers) {
-    for (const auto& [name, calls] : counts) most[name] = std::max(most[name], calls);
+  std::map<std::string, double> most;
+  for (const CountedCalls& server : table.servers) {
+    for (const auto& [name, calls] : server.calls) {
+      most[name] = std::max(most[name], server.per_operation(name));
+    }
   }
   std::vector<std::string> names;
   for (const auto& [name, calls] : most) {
-    if (static_cast<double>(calls) >= kShown * static_cast<double>(table.operations)) {
-      names.push_back(name);
-    }
+    if (calls >= kShown) names.push_back(name);
   }
   std::ranges::sort(names, [&](const auto& one, const auto& other) {
     return std::pair(most[other], one) < std::pair(most[one], other);
   });
   return names;
-}
-
-double per_operation(const CallTable& table, const CallCounts& counts, const std::string& name) {
-  const auto found = counts.find(name);
-  if (found == counts.end()) return 0;
-  return static_cast<double>(found->second) / static_cast<double>(table.operations);
 }
 
 std::string cell(double value) {
@@ -68,62 +63,71 @@ bool has_budget(const std::string& server) {
   return std::ranges::find(kBudgets, server, &Budget::server) != std::end(kBudgets);
 }
 
-double calls_per_operation(const CallCounts& counts, std::uint64_t operations) {
+double CountedCalls::per_operation(const std::string& name) const {
+  const auto found = calls.find(name);
+  if (found == calls.end()) return 0;
+  return static_cast<double>(found->second) / static_cast<double>(operations);
+}
+
+double CountedCalls::all_per_operation() const {
   std::uint64_t all = 0;
-  for (const auto& [name, calls] : counts) all += calls;
+  for (const auto& [name, count] : calls) all += count;
   return static_cast<double>(all) / static_cast<double>(operations);
 }
 
 std::vector<std::string> over_budget(const CallTable& table) {
   std::vector<std::string> names;
-  for (const auto& [server, counts] : table.servers) {
-    const auto budget = budget_of(server, table.scenario.name);
-    if (budget && calls_per_operation(counts, table.operations) > *budget) names.push_back(server);
+  for (const CountedCalls& server : table.servers) {
+    const auto budget = budget_of(server.server, table.scenario.name);
+    if (budget && server.all_per_operation() > *budget) names.push_back(server.server);
   }
   return names;
 }
 
 std::string call_text(const CallTable& table) {
-  std::string text =
-      fmt::format("\n{}: calls per {}, {} {}s\n{:<18}", table.scenario.name,
-                  table.scenario.operation, table.operations, table.scenario.operation, "call");
-  for (const auto& [server, counts] : table.servers) text += fmt::format(" {:>16}", server);
+  std::string text = fmt::format("\n{}: calls per {}, {} {}s\n{:<18}", table.scenario.name,
+                                 table.scenario.operation(), table.servers.front().operations,
+                                 table.scenario.operation(), "call");
+  for (const CountedCalls& server : table.servers) text += fmt::format(" {:>16}", server.server);
   text += '\n';
   for (const std::string& name : call_names(table)) {
     text += fmt::format("{:<18}", name);
-    for (const auto& [server, counts] : table.servers) {
-      text += cell(per_operation(table, counts, name));
-    }
+    for (const CountedCalls& server : table.servers) text += cell(server.per_operation(name));
     text += '\n';
   }
   text += fmt::format("{:<18}", "total");
-  for (const auto& [server, counts] : table.servers) {
-    text += cell(calls_per_operation(counts, table.operations));
-  }
+  for (const CountedCalls& server : table.servers) text += cell(server.all_per_operation());
   const std::vector<std::string> over = over_budget(table);
-  for (const auto& [server, counts] : table.servers) {
-    const auto budget = budget_of(server, table.scenario.name);
+  for (const CountedCalls& server : table.servers) {
+    const auto budget = budget_of(server.server, table.scenario.name);
     if (!budget) continue;
-    const bool is_over = std::ranges::find(over, server) != over.end();
-    text +=
-        fmt::format("\nbudget of {}: {:.1f}{}", server, *budget, is_over ? ", it is ABOVE" : "");
+    const bool is_over = std::ranges::find(over, server.server) != over.end();
+    text += fmt::format("\nbudget of {}: {:.1f}{}", server.server, *budget,
+                        is_over ? ", it is ABOVE" : "");
   }
   return text + '\n';
 }
 
+nlohmann::ordered_json calls_per_operation_json(const CountedCalls& counted) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [name, count] : counted.calls) json[name] = counted.per_operation(name);
+  json["total"] = counted.all_per_operation();
+  return json;
+}
+
 nlohmann::ordered_json call_json(const CallTable& table) {
   nlohmann::ordered_json json = {{"name", table.scenario.name},
-                                 {"operation", table.scenario.operation},
+                                 {"operation", table.scenario.operation()},
                                  {"servers", nlohmann::ordered_json::array()}};
-  for (const auto& [server, counts] : table.servers) {
+  for (const CountedCalls& server : table.servers) {
     nlohmann::ordered_json calls = nlohmann::ordered_json::object();
-    for (const auto& [name, count] : counts) calls[name] = count;
-    const auto budget = budget_of(server, table.scenario.name);
-    json["servers"].push_back(
-        {{"name", server},
-         {"calls_per_operation", calls_per_operation(counts, table.operations)},
-         {"budget_calls_per_operation", nullptr},
-         {"calls", std::move(calls)}});
+    for (const auto& [name, count] : server.calls) calls[name] = count;
+    const auto budget = budget_of(server.server, table.scenario.name);
+    json["servers"].push_back({{"name", server.server},
+                               {"operations", server.operations},
+                               {"calls_per_operation", server.all_per_operation()},
+                               {"budget_calls_per_operation", nullptr},
+                               {"calls", std::move(calls)}});
     if (budget) json["servers"].back()["budget_calls_per_operation"] = *budget;
   }
   return json;

@@ -4,7 +4,6 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bench/compare/scenario.hpp"
@@ -12,11 +11,20 @@
 
 namespace skysock::bench::compare {
 
+/// The system calls of one server. Requires: operations > 0.
+struct CountedCalls {
+  std::string server;
+  CallCounts calls;
+  std::uint64_t operations = 0;
+
+  [[nodiscard]] double per_operation(const std::string& name) const;
+  [[nodiscard]] double all_per_operation() const;
+};
+
 /// System calls of several servers in one scenario.
 struct CallTable {
   Scenario scenario;
-  std::uint64_t operations = 0;  ///< Of each server. Requires: > 0.
-  std::vector<std::pair<std::string, CallCounts>> servers;
+  std::vector<CountedCalls> servers;
 };
 
 /// Calls per operation that `server` may make in a scenario, if it has a budget there. Only skysock
@@ -26,8 +34,6 @@ std::optional<double> budget_of(const std::string& server, const std::string& sc
 /// Whether `server` has a budget in any scenario.
 bool has_budget(const std::string& server);
 
-double calls_per_operation(const CallCounts& counts, std::uint64_t operations);
-
 /// The servers of the table that are above their budgets.
 std::vector<std::string> over_budget(const CallTable& table);
 
@@ -35,5 +41,8 @@ std::vector<std::string> over_budget(const CallTable& table);
 std::string call_text(const CallTable& table);
 
 nlohmann::ordered_json call_json(const CallTable& table);
+
+/// {"sendto": 1.0, ...} and their "total".
+nlohmann::ordered_json calls_per_operation_json(const CountedCalls& counted);
 
 }  // namespace skysock::bench::compare

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <thread>
 
+#include "bench/compare/memory_table.hpp"
 #include "core/base/check.hpp"
 
 namespace skysock::bench::compare {
@@ -11,9 +13,6 @@ namespace {
 
 using load::Outcome;
 using std::chrono::nanoseconds;
-
-constexpr std::uint64_t kSeed = 1;
-constexpr std::chrono::milliseconds kDeadline{60'000};  // 10,000 connections to a sanitised server.
 
 nanoseconds thread_cpu_time() {
   timespec time{};
@@ -34,45 +33,39 @@ Lane::Lane(Peer peer, const Scenario& scenario, ServerProcess server)
     : peer_(std::move(peer)),
       scenario_(scenario),
       server_(std::move(server)),
-      thread_(std::make_unique<LoadThread>()),
-      load_(std::make_unique<Load>()) {}
+      thread_(std::make_unique<LoadThread>()) {}
 
 Lane::~Lane() {
   if (thread_) thread_->call([this] { load_.reset(); });
 }
 
-Outcome<Lane> Lane::start(Peer peer, const Scenario& scenario, std::optional<int> server_cpu) {
-  auto server = compare::start(peer, server_cpu);
+Outcome<Lane> Lane::start(Peer peer, const Scenario& scenario, const LaneOptions& options) {
+  auto server = compare::start(peer, scenario.mode(), options.server_cpu);
   if (!server) return std::unexpected(server.error());
   Lane lane(std::move(peer), scenario, std::move(*server));
-  const auto connected = lane.named(lane.thread_->call([&lane] { return lane.connect(); }));
-  if (!connected) return std::unexpected(connected.error());
+  if (auto connected = lane.named(lane.connect(options.rate)); !connected) {
+    return std::unexpected(connected.error());
+  }
   return lane;
 }
 
-Outcome<void> Lane::connect() {
-  if (scenario_.kind == LoadKind::accept) {
-    auto opened = load::AcceptLoad::open({.host = server_.host(),
-                                          .port = server_.port(),
-                                          .in_flight = scenario_.connections,
-                                          .seed = kSeed,
-                                          .deadline = kDeadline});
-    if (!opened) return std::unexpected(opened.error());
-    *load_ = std::move(*opened);
-    return {};
-  }
-  auto opened = load::EchoLoad::open({.host = server_.host(),
-                                      .port = server_.port(),
-                                      .connections = scenario_.connections,
-                                      .bytes = scenario_.bytes,
-                                      .seed = kSeed,
-                                      .deadline = kDeadline});
+Outcome<void> Lane::connect(double rate) {
+  const auto before = resident_bytes(server_.pid());
+  auto opened = thread_->call([&] {
+    return open_load(scenario_, {.host = server_.host(), .port = server_.port(), .rate = rate});
+  });
   if (!opened) return std::unexpected(opened.error());
-  *load_ = std::move(*opened);
+  load_ = std::move(*opened);
+  rate_ = load_->rate();
+  const auto after = resident_bytes(server_.pid());
+  if (before && after && traits_of(scenario_.kind).holds_connections) {
+    rss_bytes_ = bytes_per_connection({peer_.name, *before, *after}, scenario_.connections);
+  }
   return {};
 }
 
-Outcome<void> Lane::named(Outcome<void> outcome) const {
+template <typename T>
+Outcome<T> Lane::named(Outcome<T> outcome) const {
   if (outcome) return outcome;
   return std::unexpected(
       fmt::format("{}, server {}: {}", scenario_.name, peer_.name, outcome.error()));
@@ -82,45 +75,46 @@ Outcome<void> Lane::pause() { return named(server_.pause()); }
 
 Outcome<void> Lane::resume() { return named(server_.resume()); }
 
-Outcome<load::Work> Lane::load_for(nanoseconds duration) {
-  if (auto* accepts = std::get_if<load::AcceptLoad>(load_.get())) return accepts->run_for(duration);
-  auto& echo = std::get<load::EchoLoad>(*load_);
-  if (scenario_.kind == LoadKind::echo) return echo.run_for(duration);
-  const auto begin = std::chrono::steady_clock::now();
-  if (auto held = echo.hold_for(duration); !held) return std::unexpected(held.error());
-  return load::Work{0, std::chrono::steady_clock::now() - begin};
+Outcome<Slice> Lane::measure(const SliceOptions& options, Latencies& latencies) {
+  if (options.stall <= nanoseconds(0)) {
+    return named(thread_->call([&] { return measure_load(options, latencies); }));
+  }
+  Outcome<void> stalled;
+  std::jthread stalling([&] { stalled = stall(options); });
+  auto slice = thread_->call([&] { return measure_load(options, latencies); });
+  stalling.join();
+  if (!stalled) return std::unexpected(named(std::move(stalled)).error());
+  return named(std::move(slice));
 }
 
-Outcome<Slice> Lane::measure(nanoseconds warm_up, nanoseconds duration) {
-  Slice slice;
-  const auto measured = thread_->call([&]() -> Outcome<void> {
-    if (auto warm = load_for(warm_up); !warm) return std::unexpected(warm.error());
-    const nanoseconds server_before = server_.cpu_time();
-    const nanoseconds load_before = thread_cpu_time();
-    auto work = load_for(duration);
-    if (!work) return std::unexpected(work.error());
-    slice = {.operations = work->operations,
-             .wall = work->wall,
-             .server_cpu = server_.cpu_time() - server_before,
-             .load_cpu = thread_cpu_time() - load_before};
-    return {};
-  });
-  if (auto done = named(measured); !done) return std::unexpected(done.error());
-  return slice;
+Outcome<Slice> Lane::measure_load(const SliceOptions& options, Latencies& latencies) {
+  if (auto warm = load_->run_for(options.warm_up, nullptr); !warm) {
+    return std::unexpected(warm.error());
+  }
+  const nanoseconds server_before = server_.cpu_time();
+  const nanoseconds load_before = thread_cpu_time();
+  auto work = load_->run_for(options.duration, &latencies);
+  if (!work) return std::unexpected(work.error());
+  return Slice{.operations = work->operations,
+               .wall = work->wall,
+               .server_cpu = server_.cpu_time() - server_before,
+               .load_cpu = thread_cpu_time() - load_before};
 }
 
-Outcome<void> Lane::run(std::uint64_t operations) {
-  return named(thread_->call([&]() -> Outcome<void> {
-    auto* accepts = std::get_if<load::AcceptLoad>(load_.get());
-    auto time = accepts != nullptr ? accepts->run(operations)
-                                   : std::get<load::EchoLoad>(*load_).run(operations);
-    return time ? Outcome<void>() : std::unexpected(time.error());
-  }));
+Outcome<void> Lane::stall(const SliceOptions& options) {
+  std::this_thread::sleep_for(options.warm_up + options.duration / 2);
+  if (auto stopped = server_.pause(); !stopped) return stopped;
+  std::this_thread::sleep_for(options.stall);
+  return server_.resume();
+}
+
+Outcome<std::uint64_t> Lane::run(std::uint64_t operations) {
+  return named(thread_->call([&] { return load_->run(operations); }));
 }
 
 Outcome<void> Lane::finish() {
-  if (auto last = run(scenario_.connections); !last) return last;
-  thread_->call([this] { *load_ = std::monostate(); });
+  if (auto last = run(scenario_.connections); !last) return std::unexpected(last.error());
+  thread_->call([this] { load_.reset(); });
   return named(server_.stop());
 }
 

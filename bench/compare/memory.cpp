@@ -71,7 +71,7 @@ Outcome<MemoryUse> hold(const ServerProcess& server, const std::string& name,
 
 Outcome<MemoryUse> measure(const MemoryOptions& options, const Peer& peer,
                            std::size_t connections) {
-  auto server = start(peer, options.placement.server_cpu);
+  auto server = start(peer, "echo", options.placement.server_cpu);
   if (!server) return std::unexpected(server.error());
   auto use = hold(*server, peer.name, connections);
   if (!use) {

@@ -40,17 +40,16 @@ load::Outcome<std::vector<Peer>> peers_of(const Options& options) {
 
 }  // namespace
 
-const char* const kServerHelp =
-    "Servers: plain_epoll (raw_epoll_server, the baseline), plain_uring (raw_uring_server), libuv\n"
-    "and asio (raw_libuv_server, raw_asio_server); skysock_workers0, skysock_uring\n"
-    "(poller=io_uring, without a worker, too) and skysock_workers1 (all skysock --native echo);\n"
-    "skysock_lua_workers0 and skysock_lua (skysock with lua/examples/echo.lua, without a worker "
-    "and\n"
-    "with one). They come from the folder of this program; --server and --peer add more. One that\n"
-    "this kernel or this build cannot run is left out, and a line says so. Each is a process of "
-    "its\n"
-    "own.\n"
-    "CPU time is that of this one process, with all its threads, not of its children.\n";
+const char* const kServerHelp = R"(Servers: plain_epoll (raw_epoll_server, the baseline),
+plain_uring (raw_uring_server), libuv and asio (raw_libuv_server, raw_asio_server);
+skysock_workers0, skysock_uring (poller=io_uring, without a worker, too) and skysock_workers1 (all
+skysock --native); skysock_lua_workers0 and skysock_lua (skysock with lua/examples/echo.lua or a
+script of bench/servers, without a worker and with one). They come from the folder of this program;
+--server and --peer add more. {mode} in their COMMAND becomes echo, sink, source, broadcast,
+udp_echo or connect, as the scenario needs; without it a server takes part where echo is asked for.
+One that this kernel or this build cannot run is left out, and a line says so. Each is a process of
+its own. CPU time is that of this one process, with all its threads, not of its children.
+)";
 
 void add_output_options(CLI::App& app, Options& options) {
   app.add_option("--json", options.json, "write the results to this file as JSON")

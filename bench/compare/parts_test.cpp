@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bench/compare/call_table.hpp"
 #include "bench/compare/load_thread.hpp"
@@ -26,10 +27,54 @@ TEST(Scenario, TheListIsChosenByNameAndTheUnknownOneIsNamed) {
   ASSERT_TRUE(two) << two.error();
   ASSERT_EQ(two->size(), 2U);
   EXPECT_EQ(two->at(1).name, std::string("echo_1x64B"));
-  EXPECT_EQ(choose_scenarios("")->size(), scenarios().size());
+  EXPECT_EQ(choose_scenarios("", true)->size(), scenarios().size());
   const auto unknown = choose_scenarios("echo_1x64B,moon");
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error(), HasSubstr("scenario 'moon': expected one of echo_64x64B, "));
+}
+
+TEST(Scenario, NamesAreDifferentAndOnlyTheSmallSetIsDefault) {
+  std::set<std::string> names;
+  std::set<LoadKind> kinds;
+  for (const Scenario& scenario : scenarios()) {
+    EXPECT_TRUE(names.insert(scenario.name).second) << scenario.name;
+    if (!scenario.full) kinds.insert(scenario.kind);
+    EXPECT_LE(scenario.connections, 10'000U);
+  }
+  EXPECT_EQ(kinds.size(), 12U) << "every kind of load is in the default set";
+  EXPECT_LE(choose_scenarios("")->size(), 20U);
+  EXPECT_TRUE(names.contains("echo_1000x1KiB"));
+  EXPECT_TRUE(names.contains("echo_10000x16B_depth16"));
+  EXPECT_FALSE(names.contains("echo_10000x64KiB_depth16")) << "10 GB in flight";
+  const auto deep = choose_scenarios("echo_64x16KiB_depth16");
+  ASSERT_TRUE(deep) << deep.error();
+  EXPECT_EQ(deep->front().bytes, 16'384U);
+  EXPECT_EQ(deep->front().depth, 16U);
+}
+
+TEST(Peers, AreToldTheModeOfTheScenario) {
+  const auto peers = default_peers("/src");
+  EXPECT_THAT(argv_in(peers.front(), "broadcast"),
+              ElementsAre(HasSubstr("/raw_epoll_server"), "--mode", "broadcast", "127.0.0.1", "0"));
+  EXPECT_THAT(argv_in(peers.back(), "echo"), testing::Contains("/src/lua/examples/echo.lua"));
+  EXPECT_THAT(argv_in(peers.back(), "sink"), testing::Contains("/src/bench/servers/sink.lua"));
+  for (const Peer& peer : peers) EXPECT_TRUE(takes_part(peer, "sink")) << peer.name;
+}
+
+TEST(Peers, AForeignServerTakesPartInAllModesThatItsCommandCanBeToldOf) {
+  const auto echo = parse_server("mine=/opt/server");
+  ASSERT_TRUE(echo) << echo.error();
+  EXPECT_TRUE(takes_part(*echo, "echo"));
+  EXPECT_FALSE(takes_part(*echo, "sink"));
+  const auto all = parse_server("mine=/opt/server --mode {mode}");
+  ASSERT_TRUE(all) << all.error();
+  EXPECT_TRUE(takes_part(*all, "sink"));
+  EXPECT_TRUE(takes_part(*all, "udp_echo"));
+  EXPECT_EQ(argv_in(*all, "sink").back(), "exec /opt/server --mode sink");
+  const auto told = parse_peer("mine=/opt/server {mode} {port}");
+  ASSERT_TRUE(told) << told.error();
+  EXPECT_TRUE(takes_part(*told, "sink"));
+  EXPECT_FALSE(takes_part(*told, "udp_echo")) << "it is ready when it accepts";
 }
 
 TEST(Peers, AServerIsAShellCommandThatTheShellBecomes) {
@@ -94,10 +139,9 @@ TEST(Strace, AnUnknownLineIsQuoted) {
 
 CallTable table_of(const std::string& scenario, std::uint64_t calls) {
   return {.scenario = choose_scenarios(scenario)->front(),
-          .operations = 100,
-          .servers = {{kBaseline, {{"sendto", 900}}},
-                      {kWorkers0, {{"sendto", calls}}},
-                      {kSkysockUring, {{"io_uring_enter", calls}}}}};
+          .servers = {{kBaseline, {{"sendto", 900}}, 100},
+                      {kWorkers0, {{"sendto", calls}}, 100},
+                      {kSkysockUring, {{"io_uring_enter", calls}}, 100}}};
 }
 
 TEST(CallTable, EachServerIsHeldAgainstItsOwnBudget) {

@@ -16,6 +16,21 @@ namespace skysock::bench::compare {
 namespace {
 
 constexpr std::string_view kPortMark = "{port}";
+constexpr std::string_view kModeMark = "{mode}";
+constexpr std::string_view kScriptMark = "{script}";
+constexpr std::string_view kEcho = "echo";
+constexpr std::string_view kUdpEcho = "udp_echo";
+
+void replace_all(std::string& text, std::string_view mark, const std::string& value) {
+  for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size()) {
+    text.replace(at, mark.size(), value);
+  }
+}
+
+std::string script_of(const std::string& source_dir, std::string_view mode) {
+  if (mode == kEcho) return source_dir + "/lua/examples/echo.lua";
+  return fmt::format("{}/bench/servers/{}.lua", source_dir, mode);
+}
 
 /// exec: the process that is measured and stopped is the server, not a shell.
 std::vector<std::string> shell(const std::string& command) {
@@ -42,35 +57,49 @@ load::Outcome<std::uint16_t> free_port() {
 std::vector<Peer> default_peers(const std::string& source_dir) {
   const std::string folder = own_folder();
   const std::string skysock = folder + "/skysock";
+  const auto plain = [&](const char* name, const char* program) {
+    return Peer{.name = name, .argv = {folder + program, "--mode", "{mode}", "127.0.0.1", "0"}};
+  };
   const auto native = [&](const char* name, const std::string& tuning) {
     const auto known = parse_tuning(tuning);
     return Peer{
         .name = name,
-        .argv = {skysock, "--native", "echo", "--listen", "127.0.0.1:0", "--tuning", tuning},
+        .argv = {skysock, "--native", "{mode}", "--listen", "127.0.0.1:0", "--tuning", tuning},
         .unable = known ? "" : known.error()};
+  };
+  const auto lua = [&](const char* name, const char* tuning) {
+    return Peer{.name = name,
+                .argv = {skysock, "--tuning", tuning, "{script}", "127.0.0.1", "0"},
+                .source_dir = source_dir};
   };
   // On a thread of its own: the end of a ring interrupts the thread that used it some time later.
   const auto uring = std::async(std::launch::async, check_uring).get();
   std::vector<Peer> peers = {
-      {.name = kBaseline, .argv = {folder + "/raw_epoll_server", "127.0.0.1", "0"}},
-      {.name = kPlainUring, .argv = {folder + "/raw_uring_server", "127.0.0.1", "0"}},
-      {.name = "libuv", .argv = {folder + "/raw_libuv_server", "127.0.0.1", "0"}},
-      {.name = "asio", .argv = {folder + "/raw_asio_server", "127.0.0.1", "0"}},
-      native(kWorkers0, "workers=0"),
-      native(kSkysockUring, "workers=0,poller=io_uring"),
-      native("skysock_workers1", "workers=1"),
-      {.name = "skysock_lua_workers0",
-       .argv = {skysock, "--tuning", "workers=0", source_dir + "/lua/examples/echo.lua",
-                "127.0.0.1", "0"}},
-      {.name = "skysock_lua",
-       .argv = {skysock, "--tuning", "workers=1", source_dir + "/lua/examples/echo.lua",
-                "127.0.0.1", "0"}},
-  };
+      plain(kBaseline, "/raw_epoll_server"),   plain(kPlainUring, "/raw_uring_server"),
+      plain("libuv", "/raw_libuv_server"),     plain("asio", "/raw_asio_server"),
+      native(kWorkers0, "workers=0"),          native(kSkysockUring, "workers=0,poller=io_uring"),
+      native("skysock_workers1", "workers=1"), lua("skysock_lua_workers0", "workers=0"),
+      lua("skysock_lua", "workers=1")};
   for (Peer& peer : peers) {
     const bool needs_uring = peer.name == kPlainUring || peer.name == kSkysockUring;
     if (needs_uring && !uring) peer.unable = uring.error();
   }
   return peers;
+}
+
+std::vector<std::string> argv_in(const Peer& peer, std::string_view mode) {
+  std::vector<std::string> argv = peer.argv;
+  for (std::string& word : argv) {
+    replace_all(word, kModeMark, std::string(mode));
+    replace_all(word, kScriptMark, script_of(peer.source_dir, mode));
+  }
+  return argv;
+}
+
+bool takes_part(const Peer& peer, std::string_view mode) {
+  if (mode == kEcho) return true;
+  if (mode == kUdpEcho && peer.port != 0) return false;
+  return argv_in(peer, mode) != argv_in(peer, kEcho);
 }
 
 std::vector<Peer> take_unable(std::vector<Peer>& peers) {
@@ -96,9 +125,7 @@ load::Outcome<Peer> parse_peer(const std::string& text) {
   const auto port = free_port();
   if (!port) return std::unexpected(port.error());
   peer->port = *port;
-  for (std::size_t at = 0; (at = command.find(kPortMark, at)) != std::string::npos;) {
-    command.replace(at, kPortMark.size(), std::to_string(*port));
-  }
+  replace_all(command, kPortMark, std::to_string(*port));
   return peer;
 }
 
@@ -124,9 +151,10 @@ load::Outcome<std::vector<Peer>> choose_peers(std::vector<Peer> peers, const std
   return peers;
 }
 
-load::Outcome<ServerProcess> start(const Peer& peer, std::optional<int> cpu) {
-  auto server = peer.port == 0 ? ServerProcess::start(peer.argv, cpu)
-                               : ServerProcess::start_on(peer.argv, peer.port, cpu);
+load::Outcome<ServerProcess> start(const Peer& peer, std::string_view mode,
+                                   std::optional<int> cpu) {
+  auto server = peer.port == 0 ? ServerProcess::start(argv_in(peer, mode), cpu)
+                               : ServerProcess::start_on(argv_in(peer, mode), peer.port, cpu);
   if (!server) return std::unexpected(fmt::format("server {}: {}", peer.name, server.error()));
   if (!peer.ours) server->allow_end_by_signal();
   return server;

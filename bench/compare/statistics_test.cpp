@@ -188,5 +188,70 @@ TEST(Comparison, WithoutBothServersThereIsNoSecondRatio) {
   EXPECT_EQ(comparison_json(comparison)["ratios"].size(), 0U);
 }
 
+TEST(LoadLimit, IsALoadThatIsBusyOrLate) {
+  const Measured baseline{.name = "plain_epoll", .slices = {slice(10'000, milliseconds(100))}};
+  Measured busy{.name = "busy", .slices = {slice(10'000, milliseconds(100))}};
+  busy.slices[0].load_cpu = milliseconds(226);  // Of 250.
+  const auto limits = [&](const Measured& server, LoadKind kind) {
+    return summarise(server, baseline, {.kind = kind, .connections = 64}).limits;
+  };
+  EXPECT_EQ(limits(busy, LoadKind::echo), std::vector{LoadLimit::busy});
+  EXPECT_TRUE(limits(busy, LoadKind::open_loop).empty()) << "it polls";
+  EXPECT_TRUE(limits(baseline, LoadKind::echo).empty());
+  Measured late = baseline;
+  for (int message = 0; message < 98; ++message) late.latencies.lateness.record(milliseconds(0));
+  late.latencies.lateness.record(milliseconds(1));
+  EXPECT_EQ(limits(late, LoadKind::open_loop), std::vector{LoadLimit::late});
+  late.latencies.lateness.record(milliseconds(0));
+  EXPECT_TRUE(limits(late, LoadKind::open_loop).empty()) << "1 % may be late";
+}
+
+TEST(Comparison, SaysWhereTheLoadIsTheLimit) {
+  Comparison comparison{.scenario = scenarios().front(),
+                        .servers = {measured("plain_epoll", {150, 150, 150, 150, 150}),
+                                    measured("fast", {150, 150, 150, 150, 150})}};
+  EXPECT_EQ(comparison_text(comparison).find('!'), std::string::npos);
+  for (Slice& slice : comparison.servers[1].slices) slice.load_cpu = slice.wall;
+  EXPECT_NE(
+      comparison_text(comparison)
+          .find("\n! the load is the limit, op/s and latencies are its own: it used more than "
+                "90 % of its CPU (fast)\n"),
+      std::string::npos)
+      << comparison_text(comparison);
+  const auto json = comparison_json(comparison);
+  EXPECT_EQ(json["servers"][0]["load_limited"], false);
+  EXPECT_EQ(json["servers"][1]["load_limited"], true);
+  EXPECT_EQ(json["servers"][1]["load_limited_because"].size(), 1U);
+}
+
+TEST(Comparison, EveryFigureOfAServerIsInTheRecord) {
+  Comparison comparison{.scenario = choose_scenarios("open_loop_50")->front(),
+                        .servers = {measured("plain_epoll", {150})}};
+  Measured& server = comparison.servers[0];
+  for (int message = 1; message <= 1'000; ++message) {
+    server.latencies.operations.record(std::chrono::microseconds(message));
+  }
+  server.latencies.lateness.record(std::chrono::microseconds(3));
+  server.rate = 20'000;
+  server.rss_bytes_per_connection = 2'048;
+  server.calls = CountedCalls{"plain_epoll", {{"recvfrom", 30}, {"sendto", 20}}, 20};
+  const auto json = comparison_json(comparison);
+  const auto& record = json["servers"][0];
+  EXPECT_NEAR(record["latency_us"]["p50"].get<double>(), 500, 4);
+  EXPECT_NEAR(record["latency_us"]["p99_9"].get<double>(), 999, 8);
+  EXPECT_EQ(record["latency_us"]["max"], 1'000);
+  EXPECT_EQ(record["lateness_us"]["samples"], 1);
+  EXPECT_EQ(record["intended_operations_per_second"], 20'000);
+  EXPECT_EQ(record["rss_bytes_per_connection"], 2'048);
+  EXPECT_EQ(record["syscalls_per_operation"]["recvfrom"], 1.5);
+  EXPECT_EQ(record["syscalls_per_operation"]["total"], 2.5);
+  EXPECT_EQ(record["operations_per_second_to_plain_epoll"], 1.0);
+  EXPECT_EQ(record["slices"].size(), 1U);
+  EXPECT_FALSE(comparison_json(comparison, false)["servers"][0].contains("slices"));
+  const std::string text = comparison_text(comparison);
+  EXPECT_NE(text.find("    2.00      20000 "), std::string::npos) << text;
+  EXPECT_NE(text.find("calls per message, 20 messages"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace skysock::bench::compare

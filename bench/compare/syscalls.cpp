@@ -5,32 +5,21 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <thread>
 
 #include "bench/compare/call_table.hpp"
 #include "bench/compare/commands.hpp"
-#include "bench/compare/lane.hpp"
+#include "bench/compare/count_calls.hpp"
 #include "bench/compare/options.hpp"
 #include "bench/compare/progress.hpp"
 #include "bench/compare/record.hpp"
-#include "bench/compare/strace.hpp"
 
 namespace skysock::bench::compare {
 namespace {
-
-using load::Outcome;
 
 struct SyscallOptions : Options {
   std::uint64_t operations = 5'000;
   bool gate = false;
   std::vector<Scenario> scenarios;
-};
-
-/// A run ends in one of two ways that differ in whose fault it is.
-struct Failure {
-  ExitCode code;
-  std::string text;
 };
 
 constexpr const char* kProcedure =
@@ -64,48 +53,28 @@ void add_options(CLI::App& app, SyscallOptions& options) {
   app.footer("Scenarios:\n" + scenario_help() + "\n" + kServerHelp + kProcedure);
 }
 
-/// Returns when the process has used no CPU time for a while: it has done what follows an answer.
-void wait_until_idle(const ServerProcess& server) {
-  constexpr std::chrono::milliseconds kQuiet{20};
-  constexpr int kPatience = 250;  // 5 s: a server that polls is never idle.
-  auto before = server.cpu_time();
-  for (int look = 0; look < kPatience; ++look) {
-    std::this_thread::sleep_for(kQuiet);
-    const auto now = server.cpu_time();
-    if (now == before) return;
-    before = now;
-  }
-}
-
-std::expected<CallCounts, Failure> count(const SyscallOptions& options, const Peer& peer,
-                                         const Scenario& scenario) {
+std::expected<CountedCalls, CountFailure> count(const SyscallOptions& options, const Peer& peer,
+                                                const Scenario& scenario) {
   const auto failed = [](const std::string& text) {
-    return std::unexpected(Failure{kFailed, text});
+    return std::unexpected(CountFailure{kFailed, text});
   };
-  auto lane = Lane::start(peer, scenario, options.placement.server_cpu);
+  auto lane = Lane::start(peer, scenario, {.server_cpu = options.placement.server_cpu});
   if (!lane) return failed(lane.error());
-  if (auto warm = lane->run(options.operations); !warm) return failed(warm.error());
-  wait_until_idle(lane->server());
-  auto strace = Strace::attach(lane->server().pid());
-  if (!strace) return std::unexpected(Failure{kCannotRun, strace.error()});
-  const auto done = lane->run(options.operations);
-  wait_until_idle(lane->server());
-  auto counts = strace->detach();
-  if (!done) return failed(done.error());
-  if (!counts) return failed(counts.error());
-  if (counts->empty()) return failed(fmt::format("server {}: strace saw no call", peer.name));
+  auto counted = count_calls(*lane, options.operations);
+  if (!counted) return counted;
   if (auto finished = lane->finish(); !finished) return failed(finished.error());
-  return *counts;
+  return counted;
 }
 
-std::expected<CallTable, Failure> count_all(const SyscallOptions& options, const Scenario& scenario,
-                                            Progress& progress) {
-  CallTable table{.scenario = scenario, .operations = options.operations};
+std::expected<CallTable, CountFailure> count_all(const SyscallOptions& options,
+                                                 const Scenario& scenario, Progress& progress) {
+  CallTable table{.scenario = scenario};
   for (const Peer& peer : options.peers) {
+    if (!takes_part(peer, scenario.mode())) continue;
     progress.announce(fmt::format("{}, {}", scenario.name, peer.name));
     auto counts = count(options, peer, scenario);
     if (!counts) return std::unexpected(counts.error());
-    table.servers.emplace_back(peer.name, std::move(*counts));
+    table.servers.push_back(std::move(*counts));
     progress.step(fmt::format("{}, {}", scenario.name, peer.name));
   }
   return table;
@@ -144,7 +113,7 @@ int prepare(SyscallOptions& options) {
   std::size_t connections = 0;
   for (const Scenario& scenario : options.scenarios) {
     connections = std::max(connections, scenario.connections);
-    if (scenario.kind == LoadKind::idle) {
+    if (traits_of(scenario.kind).counted == 0) {
       return complain(kUsage, fmt::format("scenario '{}': expected one with operations to count",
                                           scenario.name));
     }
