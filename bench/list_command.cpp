@@ -31,7 +31,8 @@ ListedGroup scenario_group() {
   ListedGroup group{.heading = "scenarios of --compare-peers: CPU time of the servers"};
   for (const compare::Scenario& scenario : compare::scenarios()) {
     group.lines.push_back({scenario.name, std::nullopt,
-                           fmt::format("per {}: {}", scenario.operation, scenario.question)});
+                           fmt::format("per {}: {}{}", scenario.operation(), scenario.question,
+                                       scenario.full ? " (with --full)" : "")});
   }
   return group;
 }

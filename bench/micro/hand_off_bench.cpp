@@ -8,8 +8,13 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <semaphore>
+#include <string>
+#include <utility>
 
 #include "bench/harness.hpp"
 #include "bench/load/latency.hpp"
@@ -45,7 +50,8 @@ class PingPong {
   }
   ~PingPong() {
     over_ = true;
-    runtime_.reset();
+    // Services use the pointer until they have ended.
+    if (runtime_) runtime_->stop();
   }
   PingPong(const PingPong&) = delete;
   PingPong& operator=(const PingPong&) = delete;
