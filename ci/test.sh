@@ -9,7 +9,8 @@ usage: ci/test.sh [--help]
 Sets the machine up, then:
   dev    builds everything with ASan and UBSan and runs every test: units, Lua scripts, fuzzer replays, tiny benchmarks,
          the programs, style and layers, and a 60 s smoke run of ci/nightly.sh (which builds bench and fuzz)
-  bench  counts the instructions that the seam to the kernel adds
+  bench  counts the instructions that the seam to the kernel adds; system calls, allocations and instructions of every
+         path are those of results/baseline.json
   tsan   builds core, lua and stress with ThreadSanitizer and runs their tests, those of sockets with io_uring too, and a
          short stress run
   gcc    builds the same with g++ and runs the core tests; random programs leave the trace that they leave in dev
@@ -48,6 +49,8 @@ ctest --preset dev --parallel 2
 
 step "bench: instructions of the seam"
 bench/seam/check_instructions.sh build/bench
+step "bench: counts of every path"
+build/bench/bin/skysock-bench --counts --instructions --check results/baseline.json
 
 step "tsan: build"
 cmake --preset tsan >/dev/null

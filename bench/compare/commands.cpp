@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "bench/counts/counts_command.hpp"
+
 namespace skysock::bench::compare {
 namespace {
 
@@ -13,7 +15,9 @@ constexpr Command kCommands[] = {
     {"--syscalls", syscalls_command, "system calls per operation, by name"},
     {"--memory", memory_command, "memory per idle connection"},
     {"--control-packets", control_packets_command,
-     "control packets per second through a whole server, beside a bare pipe"}};
+     "control packets per second through a whole server, beside a bare pipe"},
+    {"--counts", counts::counts_command,
+     "system calls, allocations and instructions per operation, exactly"}};
 static_assert(std::ranges::none_of(kCommands, &std::string_view::empty, &Command::question));
 
 }  // namespace

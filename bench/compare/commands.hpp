@@ -15,8 +15,8 @@ struct Command {
 
 std::span<const Command> commands();
 
-/// Runs the command that the arguments choose with --compare-peers, --syscalls, --memory or
-/// --control-packets, and returns its exit code; none when they choose none.
+/// Runs the command that the arguments choose with --compare-peers, --syscalls, --memory,
+/// --control-packets or --counts, and returns its exit code; none when they choose none.
 std::optional<int> run_command(int argc, char** argv);
 
 int compare_peers_command(int argc, char** argv);

@@ -1,0 +1,111 @@
+// Does the program count the system calls that strace sees? Both count one run each with few and
+// with twice as many operations; the differences must be equal, by name. Leaves out how the
+// two threads take turns, and how the allocator gets its memory.
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "bench/compare/strace.hpp"
+#include "bench/settings.hpp"
+
+namespace skysock::bench::counts {
+namespace {
+
+using compare::CallCounts;
+
+struct Counts {
+  CallCounts ours;    ///< Server and client.
+  CallCounts theirs;  ///< All of the process.
+};
+
+std::string read(FILE* pipe) {
+  std::string text;
+  std::array<char, 4096> part{};
+  while (const std::size_t count = std::fread(part.data(), 1, part.size(), pipe)) {
+    text.append(part.data(), count);
+  }
+  return text;
+}
+
+/// One run under strace.
+Counts count(const std::string& scenario, int times) {
+  const std::string file = testing::TempDir() + "/counted_calls_test." + scenario;
+  const std::string command = "strace -f -c -Uname,calls -o '" + file + "' timeout 50 '" +
+                              own_folder() + "/counted_scenarios' --times " +
+                              std::to_string(times) + " " + scenario;
+  FILE* pipe = popen(command.c_str(), "re");
+  Counts counts;
+  if (pipe == nullptr) return counts;
+  const std::string lines = read(pipe);
+  EXPECT_EQ(pclose(pipe), 0) << lines;
+  const auto json = nlohmann::json::parse(lines.substr(lines.find('\n') + 1), nullptr, false);
+  EXPECT_TRUE(json.contains("server")) << lines;
+  if (!json.contains("server")) return counts;
+  for (const char* side : {"server", "client"}) {
+    for (const auto& [name, calls] : json[side]["calls"].items()) {
+      counts.ours[name] += calls.get<std::uint64_t>();
+    }
+  }
+  std::ifstream summary(file);
+  const std::string text{std::istreambuf_iterator<char>(summary), {}};
+  const auto parsed = compare::parse_summary(text);
+  EXPECT_TRUE(parsed) << text;
+  if (parsed) counts.theirs = *parsed;
+  std::remove(file.c_str());
+  return counts;
+}
+
+using Differences = std::map<std::string, std::int64_t>;
+
+Differences difference(const CallCounts& more, const CallCounts& less) {
+  Differences result;
+  for (const auto& [name, calls] : more) result[name] += static_cast<std::int64_t>(calls);
+  for (const auto& [name, calls] : less) result[name] -= static_cast<std::int64_t>(calls);
+  // The turns of the two threads, and what malloc() asks the kernel for.
+  for (const char* other : {"futex", "sched_yield", "brk", "mmap", "munmap", "mprotect"}) {
+    result.erase(other);
+  }
+  return result;
+}
+
+void expect_the_same(const std::string& scenario) {
+  // Until a scenario's steps are locked the server runs freely: it wakes up once more or less.
+  constexpr std::int64_t kStart = 3;
+  const Counts once = count(scenario, 1);
+  const Counts twice = count(scenario, 2);
+  Differences ours = difference(twice.ours, once.ours);
+  EXPECT_FALSE(ours.empty());
+  for (const auto& [name, calls] : difference(twice.theirs, once.theirs)) {
+    EXPECT_LE(std::abs(calls - ours[name]), kStart)
+        << scenario << ": " << name << ": strace saw " << calls << ", we counted " << ours[name];
+    ours.erase(name);
+  }
+  EXPECT_TRUE(ours.empty()) << scenario << ": strace did not see " << ours.begin()->first;
+}
+
+bool has_strace() { return std::system("strace -V >/dev/null 2>&1") == 0; }
+
+TEST(CountedCalls, AreThoseThatStraceSees) {
+  if (!has_strace()) GTEST_SKIP() << "strace is missing; run ci/setup.sh";
+  expect_the_same("echo_64B_100");
+  expect_the_same("accept_fin");
+  expect_the_same("connect_out");
+  expect_the_same("lua_echo_64B_1");
+}
+
+TEST(CountedCalls, OfIoUringAreThoseThatStraceSees) {
+  if (!has_strace()) GTEST_SKIP() << "strace is missing; run ci/setup.sh";
+  expect_the_same("echo_64B_1_uring");
+  expect_the_same("accept_fin_uring");
+}
+
+}  // namespace
+}  // namespace skysock::bench::counts
