@@ -8,8 +8,6 @@
 namespace skysock::bench::counts {
 namespace {
 
-constexpr double kRepeatPercent = 0.1;
-
 double change_percent(double before, double after) {
   if (before == 0) return after == 0 ? 0 : 100;
   return (after - before) / before * 100;
@@ -114,7 +112,7 @@ std::vector<std::string> compare_runs(const Record& first, const Record& second)
     for (const std::string& name : names_of(metrics, again->second)) {
       const double one = value_of(metrics, name);
       const double two = value_of(again->second, name);
-      const double allowed = name == kInstructions ? kRepeatPercent : 0;
+      const double allowed = name == kInstructions ? allowed_percent(scenario) : 0;
       if (one == two || std::abs(change_percent(one, two)) <= allowed) continue;
       differences.push_back(fmt::format("{}: {}: first run {}, second run {}: expected the same",
                                         scenario, name, one, two));
