@@ -71,7 +71,8 @@ void add_common_options(CLI::App& app, Options& options) {
   app.add_option("--only", options.only, "these servers, and plain_epoll")
       ->type_name("NAME[,NAME...]");
   add_output_options(app, options);
-  app.add_option("--source-dir", options.source_dir, "where lua/examples/echo.lua is found")
+  app.add_option("--source-dir", options.source_dir,
+                 "where lua/examples and bench/servers are found")
       ->capture_default_str();
 }
 

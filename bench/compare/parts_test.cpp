@@ -57,6 +57,8 @@ TEST(Peers, AreToldTheModeOfTheScenario) {
   EXPECT_THAT(argv_in(peers.front(), "broadcast"),
               ElementsAre(HasSubstr("/raw_epoll_server"), "--mode", "broadcast", "127.0.0.1", "0"));
   EXPECT_THAT(argv_in(peers.back(), "echo"), testing::Contains("/src/lua/examples/echo.lua"));
+  EXPECT_THAT(argv_in(peers.back(), "udp_echo"),
+              testing::Contains("/src/lua/examples/udp_echo.lua"));
   EXPECT_THAT(argv_in(peers.back(), "sink"), testing::Contains("/src/bench/servers/sink.lua"));
   for (const Peer& peer : peers) EXPECT_TRUE(takes_part(peer, "sink")) << peer.name;
 }

@@ -28,7 +28,9 @@ void replace_all(std::string& text, std::string_view mark, const std::string& va
 }
 
 std::string script_of(const std::string& source_dir, std::string_view mode) {
-  if (mode == kEcho) return source_dir + "/lua/examples/echo.lua";
+  if (mode == kEcho || mode == kUdpEcho) {
+    return fmt::format("{}/lua/examples/{}.lua", source_dir, mode);
+  }
   return fmt::format("{}/bench/servers/{}.lua", source_dir, mode);
 }
 
