@@ -5,11 +5,13 @@
 #include <fmt/ranges.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -29,7 +31,8 @@ constexpr milliseconds kStartLimit{20'000};  // A sanitised build on a busy mach
 constexpr milliseconds kStopLimit{10'000};
 
 /// Between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become(char* const* argv, int output, std::optional<int> cpu, pid_t parent) {
+[[noreturn]] void become(char* const* argv, int output, int errors, std::optional<int> cpu,
+                         pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(126);  // We died before the line above.
   if (cpu) {
@@ -39,8 +42,21 @@ constexpr milliseconds kStopLimit{10'000};
     if (sched_setaffinity(0, sizeof set, &set) != 0) _exit(125);
   }
   dup2(output, STDOUT_FILENO);
+  dup2(errors, STDERR_FILENO);
   execv(argv[0], argv);
   _exit(127);
+}
+
+/// Copies the last bytes of a file to our standard error, from a whole line on.
+void show_end_of(int file) {
+  constexpr off_t kShownMax = 65'536;
+  const off_t size = lseek(file, 0, SEEK_END);
+  const off_t begin = std::max<off_t>(0, size - kShownMax);
+  std::string text(static_cast<std::size_t>(std::max<off_t>(0, size - begin)), '\0');
+  const ssize_t count = pread(file, text.data(), text.size(), begin);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, count)));
+  if (begin > 0) text.erase(0, text.find('\n') + 1);
+  fmt::print(stderr, "{}", text);
 }
 
 bool readable(int fd, milliseconds limit) {
@@ -81,6 +97,8 @@ Outcome<ServerProcess> ServerProcess::launch(std::vector<std::string> argv,
   }
   Fd output(ends[0]);
   Fd input(ends[1]);
+  Fd errors(memfd_create("standard error", MFD_CLOEXEC));
+  if (!errors) return std::unexpected(fmt::format("memfd_create: {}", load::errno_text(errno)));
   std::vector<char*> pointers;
   pointers.reserve(argv.size() + 1);
   for (std::string& word : argv) pointers.push_back(word.data());
@@ -88,8 +106,9 @@ Outcome<ServerProcess> ServerProcess::launch(std::vector<std::string> argv,
   const pid_t self = getpid();
   const pid_t pid = fork();
   if (pid < 0) return std::unexpected(fmt::format("fork: {}", load::errno_text(errno)));
-  if (pid == 0) become(pointers.data(), input.get(), cpu, self);
-  ServerProcess server(fmt::format("{}", fmt::join(argv, " ")), pid, std::move(output));
+  if (pid == 0) become(pointers.data(), input.get(), errors.get(), cpu, self);
+  ServerProcess server(fmt::format("{}", fmt::join(argv, " ")), pid, std::move(output),
+                       std::move(errors));
   input = Fd();  // Closed here, so that the server's end is the end of its output.
   return server;
 }
@@ -98,14 +117,18 @@ ServerProcess::ServerProcess(ServerProcess&& other) noexcept
     : command_(std::move(other.command_)),
       pid_(std::exchange(other.pid_, -1)),
       output_(std::move(other.output_)),
+      errors_(std::move(other.errors_)),
       host_(std::move(other.host_)),
       port_(other.port_),
       may_end_by_signal_(other.may_end_by_signal_) {}
 
 ServerProcess::~ServerProcess() {
-  if (pid_ < 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  if (pid_ >= 0 && !wait_for_end(milliseconds(0))) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    if (port_ != 0) return;  // Another was the reason: this one did what it was to do.
+  }
+  if (errors_) show_end_of(errors_.get());
 }
 
 Outcome<void> ServerProcess::read_listening_line() {
@@ -202,9 +225,13 @@ Outcome<void> ServerProcess::stop() {
   if (paused()) kill(pid_, SIGCONT);
   kill(pid_, SIGTERM);
   const auto status = wait_for_end(kStopLimit);
-  if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
-  if (status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)
+  const bool well = status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
+  const bool by_signal =
+      status && may_end_by_signal_ && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM;
+  if (well || by_signal) {
+    errors_ = Fd();
     return {};
+  }
   return std::unexpected(
       fmt::format("'{}' after SIGTERM: expected exit 0, {}", command_,
                   status ? how_it_ended(*status)

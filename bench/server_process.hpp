@@ -19,7 +19,9 @@ namespace skysock::bench {
 class ServerProcess {
  public:
   /// Runs `argv` (argv[0]: a path) on `cpu` only, if given, and waits at most 20 s for its line.
-  /// Error: names the command and what was expected. Its standard error is ours.
+  /// Error: names the command and what was expected. What it writes to its standard error goes to
+  /// memory, whose last 64 KiB come on ours when it does not end well: a server that logs every
+  /// connection floods nobody.
   static load::Outcome<ServerProcess> start(std::vector<std::string> argv, std::optional<int> cpu);
 
   ServerProcess(ServerProcess&& other) noexcept;
@@ -53,8 +55,11 @@ class ServerProcess {
   load::Outcome<void> stop();
 
  private:
-  ServerProcess(std::string command, pid_t pid, load::Fd output)
-      : command_(std::move(command)), pid_(pid), output_(std::move(output)) {}
+  ServerProcess(std::string command, pid_t pid, load::Fd output, load::Fd errors)
+      : command_(std::move(command)),
+        pid_(pid),
+        output_(std::move(output)),
+        errors_(std::move(errors)) {}
 
   static load::Outcome<ServerProcess> launch(std::vector<std::string> argv, std::optional<int> cpu);
   load::Outcome<void> read_listening_line();
@@ -66,6 +71,7 @@ class ServerProcess {
   std::string command_;
   pid_t pid_;  ///< -1 once it was waited for.
   load::Fd output_;
+  load::Fd errors_;  ///< None once it ended well.
   std::string host_;
   std::uint16_t port_ = 0;
   bool may_end_by_signal_ = false;

@@ -53,6 +53,26 @@ TEST(ServerProcess, AnotherFirstLineIsQuoted) {
   EXPECT_THAT(start_error({"/bin/echo", "listening on 127.0.0.1:0"}), HasSubstr("expected"));
 }
 
+/// What is on our standard error once a server was started, which said so there, and stopped.
+std::string said_when_it_ends_with(int code) {
+  const std::string ends = "trap 'exit " + std::to_string(code) + "' TERM; ";
+  testing::internal::CaptureStderr();
+  {
+    auto server = ServerProcess::start(
+        {"/bin/sh", "-c",
+         ends + "echo a reason >&2; echo listening on 127.0.0.1:1; while :; do sleep 0.01; done"},
+        std::nullopt);
+    EXPECT_TRUE(server);
+    if (server) EXPECT_EQ(server->stop().has_value(), code == 0);
+  }
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(ServerProcess, WhatItSaidIsShownOnlyWhenItDoesNotEndWell) {
+  EXPECT_EQ(said_when_it_ends_with(0), "");
+  EXPECT_EQ(said_when_it_ends_with(3), "a reason\n");
+}
+
 TEST(ServerProcess, AnEndBeforeStopIsAnError) {
   auto server = ServerProcess::start({"/bin/sh", "-c", "echo listening on 127.0.0.1:1; exit 3"},
                                      std::nullopt);

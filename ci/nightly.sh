@@ -22,8 +22,9 @@ exit codes
   0  every part ran and found nothing wrong
   1  something was found: a crash by a fuzzer, a random program that fails, a mismatch by the stress run, a confirmed
      regression (--against)
+  3  system calls, allocations or instructions per operation are not those of results/baseline.json (outranks 1)
   2  usage
-  5  a part could not run, or measured nothing (outranks 1)
+  5  a part could not run, or measured nothing (outranks all)
 TEXT
 }
 
@@ -56,17 +57,17 @@ db=$(cd "$caller" && mkdir -p "$(dirname "$db")" && cd "$(dirname "$db")" && pwd
 bin=$root/build/bench/bin
 
 worst=0
-note() { [ "$worst" -eq 5 ] || [ "$1" -eq 0 ] || worst=$1; }
+note() { [ "$1" -le "$worst" ] || worst=$1; }
 
-# part NAME COMMAND...: runs it, shows and keeps what it prints. 1 means that something was found, else not 0 means that
-# the part did not run.
+# part NAME COMMAND...: runs it, shows and keeps what it prints. 1 and 3 mean that something was found, else not 0 means
+# that the part did not run.
 part() {
   local name=$1 code=0
   shift
   echo "== $name: $(date -u +%H:%M:%S)"
   "$@" </dev/null 2>&1 | tee "$out/$name.log" || code=${PIPESTATUS[0]}
   [ "$code" -eq 0 ] || echo "nightly: $name ended with exit code $code; its output is in $out/$name.log"
-  case "$code" in 0 | 1) note "$code" ;; *) note 5 ;; esac
+  case "$code" in 0 | 1 | 3) note "$code" ;; *) note 5 ;; esac
 }
 
 build() {
@@ -108,6 +109,10 @@ benchmarks=$("$bin/skysock-bench" --benchmark_list_tests=true | wc -l) ||
 ms=$((seconds * 250 / (3 * benchmarks)))
 part benchmarks "$bin/skysock-bench" --benchmark_min_time="$((ms / 1000)).$(printf %03d $((ms % 1000)))" \
   --benchmark_out="$out/benchmark.json" --benchmark_out_format=json
+# A minute with instructions: more than a short night has.
+counts=(--counts --check results/baseline.json --json "$out/counts.json")
+[ "$seconds" -lt 300 ] || counts+=(--instructions)
+part counts "$bin/skysock-bench" "${counts[@]}"
 part fuzzers build/fuzz/bin/skysock-fuzz run --jobs 2 --seconds $((seconds * 12 / 100)) --seed "$seed" \
   --artifacts "$out/artifacts" --json "$out/fuzz.json"
 part simulation "$bin/skysock-sim" random --seconds $((seconds * 5 / 100)) --seed "$seed" --json "$out/sim.json" \

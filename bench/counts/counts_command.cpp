@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -95,12 +94,11 @@ int prepare(CountsOptions& options) {
   return -1;
 }
 
+/// The processor too: valgrind shows a program the instruction sets of the real one.
 void add_fingerprint(Record& record) {
   for (const auto& [name, value] : facts()) {
-    if (name == "compiler" || name == "flags") record.fingerprint[name] = value;
+    if (name == "compiler" || name == "flags" || name == "cpu") record.fingerprint[name] = value;
   }
-  utsname machine{};
-  record.fingerprint["machine"] = uname(&machine) == 0 ? machine.machine : "unknown";
 }
 
 std::expected<Counted, CountingFailure> count(const CountsOptions& options) {
