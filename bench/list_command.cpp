@@ -9,6 +9,7 @@
 #include "bench/compare/commands.hpp"
 #include "bench/compare/record.hpp"
 #include "bench/compare/scenario.hpp"
+#include "bench/counts/scenario.hpp"
 #include "bench/exit_code.hpp"
 #include "bench/listing.hpp"
 
@@ -33,6 +34,15 @@ ListedGroup scenario_group() {
     group.lines.push_back({scenario.name, std::nullopt,
                            fmt::format("per {}: {}{}", scenario.operation(), scenario.question,
                                        scenario.full ? " (with --full)" : "")});
+  }
+  return group;
+}
+
+ListedGroup counts_group() {
+  ListedGroup group{.heading = "scenarios of --counts: exact, per operation"};
+  for (const counts::Scenario& scenario : counts::scenarios()) {
+    group.lines.push_back(
+        {std::string(scenario.name), std::nullopt, std::string(scenario.question)});
   }
   return group;
 }
@@ -73,6 +83,7 @@ int list_command(const std::string& json) {
   auto groups = group_names(names, described());
   if (!groups) return complain(groups.error());
   groups->push_back(scenario_group());
+  groups->push_back(counts_group());
   groups->push_back(command_group());
   nlohmann::ordered_json record = compare::new_record("list");
   record["groups"] = json_of(*groups);

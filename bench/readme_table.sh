@@ -35,8 +35,8 @@ begin='<!-- table: begin -->'
 end='<!-- table: end -->'
 
 [ -r "$record" ] || fail "'$record': cannot read it; expected the file of skysock-bench --compare-peers --json"
-jq -e '.kind == "compare_peers" and (.scenarios | length > 0)' "$record" >/dev/null 2>&1 ||
-  fail "'$record': expected a record of skysock-bench --compare-peers with at least one scenario"
+jq -e '.kind == "compare_peers" and .complete and (.scenarios | length > 0)' "$record" >/dev/null 2>&1 ||
+  fail "'$record': expected a whole record of skysock-bench --compare-peers with at least one scenario"
 table=$(jq -r -f "$root/bench/readme_table.jq" "$record")
 [ "$action" != print ] || { printf '%s\n' "$table" && exit 0; }
 

@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
 cat >record.json <<'EOF'
-{"kind": "compare_peers", "rounds": 13, "slice_s": 0.2, "seed": 1, "busy": ["stolen"],
+{"kind": "compare_peers", "complete": true, "rounds": 13, "slice_s": 0.2, "seed": 1, "busy": ["stolen"],
  "left_out": [{"name": "plain_uring", "because": "no io_uring"}],
  "facts": {"placement": "cross-cpu", "cpus": "2", "cpu": "A CPU", "kernel": "6.1", "compiler": "Clang 19",
            "git": "0123456789abcdef-dirty"},

@@ -41,7 +41,7 @@ cmake --preset dev >/dev/null
 cmake --build --preset dev
 step "bench, fuzz: build what the smoke run uses"
 cmake --preset bench >/dev/null
-cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-sim skysock-stress seam_calls
+cmake --build --preset bench --target skysock skysock-bench skysock-perf skysock-sim skysock-stress seam_calls counted_calls_test
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target skysock-fuzz
 step "dev: test"
@@ -50,6 +50,7 @@ ctest --preset dev --parallel 2
 step "bench: instructions of the seam"
 bench/seam/check_instructions.sh build/bench
 step "bench: counts of every path"
+build/bench/bin/counted_calls_test --gtest_brief=1
 build/bench/bin/skysock-bench --counts --instructions --check results/baseline.json
 
 step "tsan: build"

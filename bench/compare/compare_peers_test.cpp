@@ -128,6 +128,7 @@ TEST(ComparePeers, AServerThatOnlyEchoesIsLeftOutOfOtherModes) {
 TEST(ComparePeers, AServerMadeSlowOnPurposeIsSeen) {
   const Ended done = run(kTiny + tiny_server("--spin 100000") + "--scenario echo_1x64B");
   ASSERT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(done.json["complete"], true);
   const auto& slow = done.json["scenarios"][0]["servers"][1];
   EXPECT_EQ(slow["name"], "mine");
   EXPECT_GT(slow["ratio_to_plain_epoll"]["of_p10"], 1.5) << done.output;
@@ -138,6 +139,16 @@ TEST(ComparePeers, AWrongAnswerIsAnErrorThatNamesServerAndScenario) {
   const Ended done = run(kTiny + tiny_server("--flaw flip_byte") + "--scenario echo_1x64B");
   EXPECT_EQ(done.exit_code, 1);
   EXPECT_THAT(done.output, HasSubstr("echo_1x64B, server mine: connection 0, message 2, byte 63"));
+}
+
+TEST(ComparePeers, WhatWasMeasuredBeforeAnErrorIsKept) {
+  // Each connection of the first scenario is answered once only, before the flaw.
+  const Ended done =
+      run(kTiny + tiny_server("--flaw flip_byte") + "--scenario accept_echo1_close,echo_1x64B");
+  EXPECT_EQ(done.exit_code, 1);
+  EXPECT_EQ(done.json["complete"], false);
+  ASSERT_EQ(done.json["scenarios"].size(), 1U) << done.output;
+  EXPECT_EQ(done.json["scenarios"][0]["servers"][1]["slices"].size(), 3U);
 }
 
 TEST(ComparePeers, AServerThatCrashesIsAnError) {

@@ -13,7 +13,7 @@ namespace skysock::bench::compare {
 
 struct CompareOptions : Options {
   unsigned rounds = 13;
-  double slice_s = 0.2;
+  double slice_s = 0.1;
   std::uint64_t seed = 1;
   bool full = false;
   double rate = 0;        ///< Of open loops, per second; 0: each scenario's share of the peak.

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bench/facts.hpp"
 
@@ -18,6 +19,10 @@ nlohmann::ordered_json new_record(const std::string& kind) {
 
 load::Outcome<void> write_record(nlohmann::ordered_json record, const std::string& path) {
   say_if_busy();
+  return keep_record(std::move(record), path);
+}
+
+load::Outcome<void> keep_record(nlohmann::ordered_json record, const std::string& path) {
   if (path.empty()) return {};
   const auto stolen = quiet_watch().stolen();
   record["stolen_share"] = stolen ? nlohmann::ordered_json(*stolen) : nullptr;

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "bench/load/connect_group.hpp"
 #include "core/base/check.hpp"
 
 namespace skysock::bench::compare {
@@ -13,21 +14,23 @@ namespace {
 
 constexpr std::uint64_t kCountedBlocks = 16'000;  // 250 MiB; 16 send buffers hold 64 MiB.
 
+constexpr std::uint64_t kCountedCopies = 20'000;  // Of at least 20 messages, at most 200.
+
 constexpr LoadTraits kTraits[] = {{LoadKind::echo, "echo", "message", true},
-                                  {LoadKind::open_loop, "echo", "message", true},
+                                  {LoadKind::open_loop, "echo", "message", false},
                                   {LoadKind::accept, "echo", "connection", false},
                                   {LoadKind::accept_rst, "echo", "connection", false},
                                   {LoadKind::accept_burst, "echo", "connection", false},
                                   {LoadKind::connect, "connect", "connection", false},
-                                  {LoadKind::ingest, "sink", "message", true},
-                                  {LoadKind::blast, "source", "block", true, kCountedBlocks},
-                                  {LoadKind::blast_slow, "source", "block", true, kCountedBlocks},
-                                  {LoadKind::broadcast, "broadcast", "copy", true},
+                                  {LoadKind::ingest, "sink", "message", false},
+                                  {LoadKind::blast, "source", "block", false, kCountedBlocks},
+                                  {LoadKind::blast_slow, "source", "block", false, kCountedBlocks},
+                                  {LoadKind::broadcast, "broadcast", "copy", true, kCountedCopies},
                                   {LoadKind::udp_echo, "udp_echo", "datagram", false},
                                   {LoadKind::idle, "echo", "second", true, 0}};
 
-// Few enough for the shortest accept queue in use (skynet's is 32), enough to keep a server busy.
-constexpr std::size_t kAcceptsInFlight = 16;
+// No more than the shortest accept queue in use takes, and enough to keep a server busy.
+constexpr std::size_t kAcceptsInFlight = load::kConnectGroup;
 
 // What may be in flight at once: sockets of one machine share `net.ipv4.tcp_mem`, 1.1 GiB of
 // 24 GiB, and a message is in two buffers.
@@ -50,7 +53,8 @@ std::vector<Scenario> chosen_scenarios() {
        "connect, one byte each way, FIN by the client"},
       {"accept_rst_close", accept_rst, kAcceptsInFlight, 1,
        "connect, one byte each way, RST by the client"},
-      {"accept_burst", accept_burst, 500, 1, "500 connects at once: the queue before accept"},
+      {"accept_burst", accept_burst, 500, 1,
+       "500 connects at once, which wait for accept together"},
       {"connect_out", connect, kAcceptsInFlight, 1, "the server connects, FIN by the peer"},
       {"ingest_64x64B", ingest, 64, 64, "one way to the server, small messages"},
       {"ingest_64x16KiB", ingest, 64, k16KiB, "one way to the server, large messages", 1, 0, true},

@@ -80,8 +80,10 @@ int fail(int code, const std::string& problem) {
 
 /// Checks the words; the exit code when they are wrong, else -1.
 int prepare(CountsOptions& options) {
-  for (const std::string& name : CLI::detail::split(options.scenario_names, ',')) {
-    if (name.empty()) continue;
+  const auto names = options.scenario_names.empty()
+                         ? std::vector<std::string>()
+                         : CLI::detail::split(options.scenario_names, ',');
+  for (const std::string& name : names) {
     if (find_scenario(name) == nullptr) {
       return fail(kUsage, fmt::format("scenario '{}': expected one that --help lists", name));
     }
@@ -174,6 +176,12 @@ int run(const CountsOptions& options) {
   print_table(counted->record);
   for (const std::string& name : counted->left_out) {
     fmt::print("counts: {}: left out: this kernel has no io_uring\n", name);
+  }
+  if (!options.update.empty() && !counted->left_out.empty()) {
+    return fail(kCannotRun,
+                fmt::format("--update '{}': a baseline has every scenario, and {} cannot "
+                            "run here",
+                            options.update, counted->left_out.size()));
   }
   counted->record.reason = options.reason;
   for (const auto& [flag, path] :

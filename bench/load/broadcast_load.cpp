@@ -50,7 +50,8 @@ Outcome<BroadcastLoad> BroadcastLoad::open(BroadcastOptions options) {
   if (auto done = load.join(load.publisher(), 1, deadline); !done) {
     return std::unexpected(done.error());
   }
-  if (auto first = load.drive(1, kNever, deadline); !first) return std::unexpected(first.error());
+  if (auto first = load.drive(1, kNever, deadline, kNever); !first)
+    return std::unexpected(first.error());
   return load;
 }
 
@@ -90,7 +91,7 @@ Outcome<std::chrono::nanoseconds> BroadcastLoad::run(std::uint64_t operations) {
   const auto begin = steady_clock::now();
   const std::uint64_t messages =
       operations / options_.subscribers + (operations % options_.subscribers > 0 ? 1 : 0);
-  if (auto done = drive(messages, kNever, begin + options_.deadline); !done) {
+  if (auto done = drive(messages, kNever, begin + options_.deadline, kNever); !done) {
     return std::unexpected(done.error());
   }
   return steady_clock::now() - begin;
@@ -99,15 +100,18 @@ Outcome<std::chrono::nanoseconds> BroadcastLoad::run(std::uint64_t operations) {
 Outcome<Work> BroadcastLoad::run_for(std::chrono::nanoseconds duration) {
   const auto begin = steady_clock::now();
   const auto last_begin = begin + duration;
-  if (auto done = drive(std::numeric_limits<std::uint64_t>::max(), last_begin,
-                        last_begin + options_.deadline);
+  const bool probing = options_.probe_period.count() > 0;
+  if (auto done =
+          drive(std::numeric_limits<std::uint64_t>::max(), last_begin,
+                last_begin + options_.deadline, probing ? begin + options_.probe_period : kNever);
       !done) {
     return std::unexpected(done.error());
   }
   return Work{messages_done_ * options_.subscribers, steady_clock::now() - begin};
 }
 
-Outcome<void> BroadcastLoad::drive(std::uint64_t messages, Time last_begin, Time deadline) {
+Outcome<void> BroadcastLoad::drive(std::uint64_t messages, Time last_begin, Time deadline,
+                                   Time next_probe) {
   messages_left_ = messages;
   last_begin_ = last_begin;
   ending_ = false;
@@ -115,8 +119,6 @@ Outcome<void> BroadcastLoad::drive(std::uint64_t messages, Time last_begin, Time
   probe_latency_ = {};
   if (messages_left_ == 0) return {};
   if (auto begun = begin_message(); !begun) return begun;
-  const bool probing = options_.probe_period.count() > 0;
-  Time next_probe = probing ? message_begun_ + options_.probe_period : kNever;
   while (waiting_ > 0 || ungreeted_ > 0) {
     const auto until = waiting_ > 0 ? std::min(deadline, next_probe) : deadline;
     if (auto done = step(until, deadline); !done) return done;

@@ -37,8 +37,8 @@ class BroadcastLoad {
   [[nodiscard]] static Outcome<BroadcastLoad> open(BroadcastOptions options);
 
   /// Publishes messages for at least `operations` copies: a message has one per subscriber.
-  /// Outcome: wall time from the first send to the last checked byte. No message and no probe is
-  /// under way before or after.
+  /// Outcome: wall time from the first send to the last checked byte. No message is under way
+  /// before or after. It does not probe, so that the copies alone are what the server works for.
   [[nodiscard]] Outcome<std::chrono::nanoseconds> run(std::uint64_t operations);
 
   /// Publishes until `duration` has passed, then waits for the last message and the probes. No
@@ -75,8 +75,10 @@ class BroadcastLoad {
   [[nodiscard]] Outcome<void> join(std::size_t first, std::size_t count, Time deadline);
   [[nodiscard]] Outcome<void> begin(std::size_t index, char letter);
   [[nodiscard]] Outcome<void> begin_probe();
-  /// Publishes until `messages` are begun or `last_begin` has passed.
-  [[nodiscard]] Outcome<void> drive(std::uint64_t messages, Time last_begin, Time deadline);
+  /// Publishes until `messages` are begun or `last_begin` has passed; begins probes from
+  /// `next_probe` on.
+  [[nodiscard]] Outcome<void> drive(std::uint64_t messages, Time last_begin, Time deadline,
+                                    Time next_probe);
   /// Waits until `until` at the latest and serves what is ready. Error: the deadline.
   [[nodiscard]] Outcome<void> step(Time until, Time deadline);
   [[nodiscard]] Outcome<void> serve(std::size_t index, std::uint32_t events);

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "bench/load/connect_group.hpp"
 #include "bench/load/pattern.hpp"
+#include "bench/load/wrong_byte.hpp"
 
 namespace skysock::load {
 namespace {
@@ -16,10 +18,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kBufferBytes = 65'536;
-
-// A group fits the shortest accept queue in use (skynet's is 32): one SYN too many costs a second
-// of retransmission.
-constexpr std::size_t kConnectGroup = 16;
 
 // The kernel finds a free local port quickly while most of one address's 28,000 are free.
 constexpr std::size_t kConnectionsPerSource = 4096;
@@ -153,9 +151,7 @@ Outcome<std::uint64_t> EchoConnections::check(std::size_t index, std::span<const
     const MessageKey key{options_.seed, index, connection.done};
     if (auto wrong = find_mismatch(key, connection.received_bytes, part)) {
       return std::unexpected(
-          fmt::format("connection {}, message {}, byte {}: expected 0x{:02x}, received 0x{:02x}",
-                      index, connection.done, wrong->offset, static_cast<unsigned>(wrong->expected),
-                      static_cast<unsigned>(wrong->received)));
+          fmt::format("connection {}, message {}, {}", index, connection.done, wrong_byte(*wrong)));
     }
     connection.received_bytes += part.size();
     bytes = bytes.subspan(part.size());

@@ -98,6 +98,13 @@ class Poller {
     }
     return false;
   }
+  [[nodiscard]] bool has_sends() const {
+    if constexpr (kHasUring) {
+      if (const UringPoller<Sys>* uring = uring_.get()) [[unlikely]]
+        return uring->has_sends();
+    }
+    return false;
+  }
   template <typename OnSent>
   bool finish_sends(OnSent&& on_sent) {
     if constexpr (kHasUring) {

@@ -107,10 +107,7 @@ class Reactor {
   /// slot's lock until it is over. Returns whether it was taken; the payload is untouched else.
   template <typename Payload>
   bool begin_send(SocketId id, int fd, Payload& payload) {
-    const bool begun =
-        poller_.send(id, fd, payload.bytes().size(), [&] { return payload.rest(0); });
-    sends_begun_ |= begun;
-    return begun;
+    return poller_.send(id, fd, payload.bytes().size(), [&] { return payload.rest(0); });
   }
 
   [[nodiscard]] const PollerInUse& poller_in_use() const { return poller_.in_use(); }
@@ -374,8 +371,7 @@ class Reactor {
   std::int64_t lingering_ = 0;  ///< Sockets in state lingering.
   int spare_fd_;                ///< Given up for a moment to refuse a connection at EMFILE.
   bool delivered_ = false;      ///< Since the sink last ran.
-  bool sends_begun_ = false;    ///< Since the last wait().
-  bool output_waits_ = false;   ///< For such a send, whose end alone wakes nobody.
+  bool output_waits_ = false;   ///< For a send of the poller, whose end alone wakes nobody.
   bool exit_ = false;
 };
 

@@ -203,7 +203,7 @@ template <Syscalls Sys>
 bool Reactor<Sys>::take_remainder(Connection& connection) {
   SharedSlot& shared = shared_->slots.at(connection.id);
   if (!shared.lock.try_lock_or_ask()) {
-    output_waits_ |= sends_begun_;
+    output_waits_ |= poller_.has_sends();
     return false;
   }
   const std::unique_ptr<Remainder> remainder = std::move(shared.remainder);

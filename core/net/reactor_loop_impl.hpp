@@ -174,7 +174,6 @@ std::span<const Ready> Reactor<Sys>::busy_poll(int timeout_ms) {
   for (const std::int64_t end_us = sys_->now_us() + limit_us; sys_->now_us() < end_us;) {
     counters_->waits.add();
     const std::span<const Ready> ready = poller_.wait(0, on_sent());
-    sends_begun_ = false;
     if (!ready.empty() || has_work()) return ready;
   }
   counters_->busy_polls_in_vain.add();
@@ -188,7 +187,8 @@ std::span<const Ready> Reactor<Sys>::sleep(int timeout_ms) {
   counters_->waits.add();
   sys_->yield_point(YieldPoint::wait_announced);
   const std::span<const Ready> ready = poller_.wait(sleeps ? wait_ms(timeout_ms) : 0, on_sent());
-  sends_begun_ = output_waits_ = false;
+  if (output_waits_) [[unlikely]]
+    output_waits_ = poller_.has_sends();
   if (announced) channel_->finish_wait();
   return ready;
 }

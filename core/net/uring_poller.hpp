@@ -113,6 +113,10 @@ class UringPoller {
     return true;
   }
 
+  /// Is a send under way? That it was taken whole no completion tells: wait() does, when it
+  /// returns.
+  [[nodiscard]] bool has_sends() const { return !sends_.empty(); }
+
   /// No send is under way when it returns. Returns whether one was.
   template <typename OnSent>
   bool finish_sends(OnSent&& on_sent) {
