@@ -22,6 +22,7 @@ def ratio:
 def p99:
   if . == null then "" elif .latency_us == null then "-"
   else (.latency_us.p99 | if . < 100 then fixed(1) else round | tostring end) + (if .load_limited then "!" else "" end)
+    + (if .intended_operations_per_second then " at \(.intended_operations_per_second / 1000 | round) k/s" else "" end)
   end;
 
 def caption:

@@ -17,6 +17,7 @@ cat >record.json <<'EOF'
    {"name": "plain_epoll", "cpu_us_per_operation_p10": 5.1849, "latency_us": {"p99": 250.4}, "load_limited": true,
     "ratio_to_plain_epoll": {"of_p10": 1.0, "unresolved": false}},
    {"name": "skysock_workers0", "cpu_us_per_operation_p10": 5.3, "latency_us": {"p99": 26.04}, "load_limited": false,
+    "intended_operations_per_second": 79600.5,
     "ratio_to_plain_epoll": {"of_p10": 1.0236, "unresolved": true}}]},
   {"name": "held_idle", "operation": "second", "servers": [
    {"name": "plain_epoll", "cpu_us_per_operation_p10": 0.04, "latency_us": null, "load_limited": false,
@@ -30,7 +31,7 @@ cat >expected.md <<'EOF'
 
 | Scenario, CPU per | `plain_epoll`, us | `skysock_workers0` | p99 us, `plain_epoll` | p99 us, `skysock_workers0` |
 | --- | --- | --- | --- | --- |
-| `echo_64x64B`, message | 5.18 | 1.024? | 250! | 26.0 |
+| `echo_64x64B`, message | 5.18 | 1.024? | 250! | 26.0 at 80 k/s |
 | `held_idle`, second | 0.04 |  | - |  |
 
 EOF
@@ -63,7 +64,7 @@ expect 1 "+| \`echo_64x64B\`, message | 5.18 | 1.024? |" --check record.json REA
 
 expect 2 "'nowhere.json': cannot read it" nowhere.json
 echo '{"kind": "memory"}' >other.json
-expect 2 "'other.json': expected a record" other.json
+expect 2 "'other.json': expected a whole record" other.json
 echo 'no marks' >bare.md
 expect 2 "'bare.md': expected the line '<!-- table: begin -->' once" record.json bare.md
 expect 2 "unknown option '--moon'" --moon

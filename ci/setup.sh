@@ -24,7 +24,7 @@ packages=(
   libfmt-dev libcli11-dev nlohmann-json3-dev libsqlitecpp-dev libsqlite3-dev libboost-context-dev libboost-dev
   libbenchmark-dev libgtest-dev libgmock-dev liblua5.4-dev liburing-dev libuv1-dev libasio-dev libjs-chart.js
   # used by tests and scripts
-  curl lua5.4 redis-server redis-tools socat shellcheck sqlite3 jq strace valgrind util-linux procps wrk
+  curl lua5.4 redis-server redis-tools socat shellcheck sqlite3 jq linux-perf strace valgrind util-linux procps wrk
 )
 
 check_only=0
