@@ -45,7 +45,7 @@ for key in '"placement": "same-cpu"' '"server_cpu_us_per_operation": ' '"git": "
 done
 expect 0 "(3 benchmarks)" --list --benchmark_filter=BM_Accept --json "$json"
 jq -e '.kind == "list" and (.groups[0].lines == [{name: "BM_Accept", benchmarks: 3,
-       question: .groups[0].lines[0].question}]) and (.groups | length == 3)
+       question: .groups[0].lines[0].question}]) and (.groups | length == 4)
        and all(.groups[].lines[]; .question | length > 10)' "$json" >/dev/null ||
   { echo "--list --json: not so:"; cat "$json"; failed=1; }
 expect 2 "skysock-bench: --json '/nonexistent/x': cannot write: No such file or directory" \
