@@ -2,6 +2,7 @@
 // with twice as many operations; the differences must be equal, by name. Leaves out how the
 // two threads take turns, and how the allocator gets its memory.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -77,18 +78,31 @@ Differences difference(const CallCounts& more, const CallCounts& less) {
   return result;
 }
 
-void expect_the_same(const std::string& scenario) {
+/// Where the two differ; "" when they do not.
+std::string mismatch(const std::string& scenario) {
   // Until a scenario's steps are locked the server runs freely: it wakes up once more or less.
   constexpr std::int64_t kStart = 3;
   const Counts once = count(scenario, 1);
   const Counts twice = count(scenario, 2);
   Differences ours = difference(twice.ours, once.ours);
   for (const auto& [name, calls] : difference(twice.theirs, once.theirs)) {
-    EXPECT_LE(std::abs(calls - ours[name]), kStart)
-        << scenario << ": " << name << ": strace saw " << calls << ", we counted " << ours[name];
+    if (std::abs(calls - ours[name]) > kStart) {
+      return fmt::format("{}: strace saw {}, we counted {}", name, calls, ours[name]);
+    }
     ours.erase(name);
   }
-  EXPECT_TRUE(ours.empty()) << scenario << ": strace did not see " << ours.begin()->first;
+  return ours.empty() ? "" : fmt::format("strace did not see {}", ours.begin()->first);
+}
+
+/// On a busy machine the start differs more. What is counted wrongly is so each time.
+void expect_the_same(const std::string& scenario) {
+  constexpr int kTries = 5;
+  std::string last;
+  for (int left = kTries; left > 0; --left) {
+    last = mismatch(scenario);
+    if (last.empty()) return;
+  }
+  ADD_FAILURE() << scenario << ": " << last;
 }
 
 bool has_strace() { return std::system("strace -V >/dev/null 2>&1") == 0; }
