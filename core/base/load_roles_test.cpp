@@ -35,7 +35,7 @@ TEST(BroadcastRole, TheFirstByteDecidesWhereverTheStreamIsCut) {
 }
 
 TEST(BroadcastRole, WhatSubscribersAndProbesSendLaterIsDropped) {
-  for (const auto [first, wanted] :
+  for (const auto& [first, wanted] :
        {std::pair{'s', BroadcastRole::subscriber}, std::pair{'a', BroadcastRole::probe},
         std::pair{'\0', BroadcastRole::probe}}) {
     BroadcastRole role = BroadcastRole::unknown;
