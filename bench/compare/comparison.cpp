@@ -4,11 +4,10 @@
 #include <array>
 
 #include "bench/compare/peers.hpp"
+#include "bench/compare/times.hpp"
 
 namespace skysock::bench::compare {
 namespace {
-
-double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
 
 template <typename Figure>
 double median_of(const Measured& server, Figure&& figure) {

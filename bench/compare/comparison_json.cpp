@@ -2,14 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/compare/comparison.hpp"
+#include "bench/compare/times.hpp"
 
 namespace skysock::bench::compare {
 namespace {
 
 using nlohmann::ordered_json;
-
-double seconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e9; }
-double us(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
 
 /// What the values of `given` mean, in words.
 template <typename Value>

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "bench/compare/memory_table.hpp"
+#include "bench/compare/times.hpp"
 #include "core/base/check.hpp"
 
 namespace skysock::bench::compare {
@@ -19,8 +20,6 @@ nanoseconds thread_cpu_time() {
   SKYSOCK_CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
   return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
-
-double us(nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
 
 }  // namespace
 

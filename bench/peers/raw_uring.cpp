@@ -62,7 +62,7 @@ class Server {
   Outcome<void> run() {
     if (auto opened = ring_.open(); !opened) return opened;
     io_uring_prep_poll_add(&ring_.submission(tag(Operation::stop, 0)), stop_, POLLIN);
-    accept();
+    ring_.accept(tag(Operation::accept, 0), listener_);
     const auto take = [this](const io_uring_cqe& completion) { return complete(completion); };
     while (!stopped_) {
       if (auto done = ring_.wait(take); !done) return done;
@@ -96,13 +96,11 @@ class Server {
     return {};
   }
 
-  void accept() { ring_.accept(tag(Operation::accept, 0), listener_); }
-
   Outcome<void> accepted(const io_uring_cqe& completion) {
-    if ((completion.flags & IORING_CQE_F_MORE) == 0) accept();
-    if (completion.res == -ECONNABORTED || completion.res == -EINTR) return {};
-    if (completion.res < 0) return uring_failed("accept", -completion.res);
-    const auto slot = static_cast<unsigned>(completion.res);
+    const auto place = ring_.accepted(completion, listener_);
+    if (!place) return std::unexpected(place.error());
+    if (!*place) return {};
+    const unsigned slot = **place;
     if (slot >= connections_.size()) connections_.resize(2 * (std::size_t{slot} + 1));
     if (mode_ == ServerMode::source) stream(slot);
     receive(slot);

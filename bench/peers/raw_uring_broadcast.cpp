@@ -71,14 +71,11 @@ class Server {
   }
 
   Outcome<void> accepted(const io_uring_cqe& completion) {
-    if ((completion.flags & IORING_CQE_F_MORE) == 0) {
-      ring_.accept(tag(Operation::accept, 0), listener_);
-    }
-    if (completion.res == -ECONNABORTED || completion.res == -EINTR) return {};
-    if (completion.res < 0) return uring_failed("accept", -completion.res);
-    const auto slot = static_cast<unsigned>(completion.res);
-    if (slot >= connections_.size()) connections_.resize(2 * (std::size_t{slot} + 1));
-    proceed(slot);
+    const auto slot = ring_.accepted(completion, listener_);
+    if (!slot) return std::unexpected(slot.error());
+    if (!*slot) return {};
+    if (**slot >= connections_.size()) connections_.resize(2 * (std::size_t{**slot} + 1));
+    proceed(**slot);
     return {};
   }
 

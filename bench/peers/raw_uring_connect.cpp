@@ -102,12 +102,9 @@ class Server {
   }
 
   Outcome<void> accepted(const io_uring_cqe& completion) {
-    if ((completion.flags & IORING_CQE_F_MORE) == 0) {
-      ring_.accept(tag(Operation::accept, 0), listener_);
-    }
-    if (completion.res == -ECONNABORTED || completion.res == -EINTR) return {};
-    if (completion.res < 0) return uring_failed("accept", -completion.res);
-    proceed(static_cast<unsigned>(completion.res));
+    const auto slot = ring_.accepted(completion, listener_);
+    if (!slot) return std::unexpected(slot.error());
+    if (*slot) proceed(**slot);
     return {};
   }
 

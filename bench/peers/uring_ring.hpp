@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -108,6 +109,15 @@ class UringRing {
   /// A multishot accept of connections into the table of files.
   void accept(std::uint64_t tag, int listener) {
     io_uring_prep_multishot_accept_direct(&submission(tag), listener, nullptr, nullptr, 0);
+  }
+
+  /// The place of the connection that a completion of accept() brought, which goes on; none when
+  /// the peer was gone already. Error: the listener's.
+  load::Outcome<std::optional<unsigned>> accepted(const io_uring_cqe& completion, int listener) {
+    if ((completion.flags & IORING_CQE_F_MORE) == 0) accept(completion.user_data, listener);
+    if (completion.res == -ECONNABORTED || completion.res == -EINTR) return std::nullopt;
+    if (completion.res < 0) return uring_failed("accept", -completion.res);
+    return static_cast<unsigned>(completion.res);
   }
 
   /// A multishot receive into the buffers.
