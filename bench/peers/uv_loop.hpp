@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <uv.h>
 
+#include <csignal>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -50,8 +51,11 @@ class UvLoop {
  public:
   uv_loop_t* get() { return &loop_; }
 
-  /// Runs callbacks until `stop` is readable; `begin()` returns what prevents that.
+  /// Runs callbacks until `stop` is readable; `begin()` returns what prevents that. libuv writes
+  /// with write(2), so SIGPIPE is ignored from here on, by the whole process: a peer that is gone
+  /// is an error of the write.
   load::Outcome<void> run(int stop, const std::function<load::Outcome<void>()>& begin) {
+    std::signal(SIGPIPE, SIG_IGN);
     if (const int code = uv_loop_init(&loop_); code != 0) return uv_failed("uv_loop_init", code);
     uv_poll_init(&loop_, &stop_, stop);
     stop_.data = nullptr;
