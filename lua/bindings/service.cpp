@@ -16,6 +16,7 @@
 #include "lua/bindings/coroutines.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/netpack.hpp"
+#include "lua/bindings/stream.hpp"
 #include "lua/bindings/stream_events.hpp"
 
 namespace skysock::lua {
@@ -23,7 +24,8 @@ namespace {
 
 // The stack of the main Lua thread, below everything else.
 constexpr int kTracebackIndex = 1;
-constexpr int kStackBase = kTracebackIndex;
+constexpr int kEntriesIndex = 2;
+constexpr int kStackBase = kEntriesIndex;
 
 // As the program lua does: an error object with a text of its own says all there is to say.
 int add_traceback(lua_State* L) {
@@ -88,6 +90,7 @@ Service::Service(std::shared_ptr<Node> node, ServiceHandle self, Script script)
   *static_cast<Service**>(lua_getextraspace(lua_)) = this;
   lua_warning(lua_, "@on", 0);  // An error in a finaliser is at least printed.
   lua_pushcfunction(lua_, add_traceback);
+  push_new_entries(lua_);
   const std::string path = fmt::format("{0}/?.lua;{0}/?/init.lua", node_->lualib());
   lua_pushcfunction(lua_, open_modules);
   lua_pushlightuserdata(lua_, const_cast<char*>(path.c_str()));
@@ -154,7 +157,7 @@ void Service::reject_configuration() {
 
 void Service::dispatch() {
   if (auto* message = std::get_if<SocketMessage>(&current_->payload);
-      message != nullptr && !sees_sockets_ && handle_stream_event(lua_, *message)) {
+      message != nullptr && !sees_sockets_ && handle_stream_event(lua_, kEntriesIndex, *message)) {
     if (std::exchange(queued_, false)) run_queues(lua_);
     return;
   }

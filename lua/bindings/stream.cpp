@@ -181,10 +181,14 @@ void add_ballast(lua_State* L) {
 
 void push_entries(lua_State* L) { lua_rawgetp(L, LUA_REGISTRYINDEX, &kEntriesKey); }
 
-Stream* push_stream(lua_State* L, SocketId id) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &kEntriesKey) != LUA_TTABLE) return nullptr;
-  lua_rawgeti(L, -1, id);
-  lua_replace(L, -2);
+void push_new_entries(lua_State* L) {
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kEntriesKey);
+}
+
+Stream* push_stream(lua_State* L, int entries, SocketId id) {
+  lua_rawgeti(L, entries, id);
   return static_cast<Stream*>(lua_touserdata(L, -1));
 }
 
@@ -274,13 +278,13 @@ void add_stream_functions(lua_State* L) {
   lua_pushcfunction(L, stream_gc);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 2);
-  lua_newtable(L);
+  push_entries(L);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, entries_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   add_ballast(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &kEntriesKey);
+  lua_pop(L, 1);
   static constexpr luaL_Reg kFunctions[] = {{"entries", stream_entries}, {"stream", stream_new},
                                             {"waiting", stream_waiting}, {"waiter", stream_waiter},
                                             {"surplus", stream_surplus}, {nullptr, nullptr}};

@@ -50,12 +50,15 @@ struct Stream {
 /// More unread bytes than this are Lua's business: the peer is to be held back.
 inline constexpr std::size_t kUnreadBytesMax = 128 * 1024;
 
-/// The VM's table id -> Stream, on top of the stack.
+/// Makes the VM's table id -> Stream and pushes it. Once in a VM.
+void push_new_entries(lua_State* L);
+
+/// Pushes that table.
 void push_entries(lua_State* L);
 
-/// Pushes the entry of `id`, which lives as long as it is on the stack. Returns its Stream;
-/// nullptr: there is none, and what was pushed is nil.
-Stream* push_stream(lua_State* L, SocketId id);
+/// Pushes the entry of `id` in the table at `entries`; it lives as long as it is on the stack.
+/// Returns its Stream; nullptr: there is none, and what was pushed is nil.
+Stream* push_stream(lua_State* L, int entries, SocketId id);
 
 /// Pushes a new Stream. Cost: one allocation. It has no finaliser before Lua changes it: until then
 /// end_stream(), or the end of the VM, frees what it holds.

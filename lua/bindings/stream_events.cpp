@@ -60,8 +60,8 @@ bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& messag
 
 }  // namespace
 
-bool handle_stream_event(lua_State* L, SocketMessage& message) {
-  Stream* stream = push_stream(L, message.id);
+bool handle_stream_event(lua_State* L, int entries, SocketMessage& message) {
+  Stream* stream = push_stream(L, entries, message.id);
   if (stream == nullptr) return false;
   switch (message.type) {
     case SocketMessageType::data:
