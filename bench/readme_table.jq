@@ -25,6 +25,9 @@ def p99:
     + (if .intended_operations_per_second then " at \(.intended_operations_per_second / 1000 | round) k/s" else "" end)
   end;
 
+# Of a scenario whose servers have nothing to do: what a connection takes.
+def kib: if .rss_bytes_per_connection == null then "-" else .rss_bytes_per_connection / 1024 | fixed(2) end;
+
 def caption:
   "One run of `skysock-bench --compare-peers`: \(.rounds) rounds of \(.slice_s) s, seed \(.seed), \(.facts.placement), "
   + "\(.facts.cpus) x \(.facts.cpu), Linux \(.facts.kernel), \(.facts.compiler), commit \(.facts.git[:12])"
@@ -39,8 +42,12 @@ def caption:
 | (["Scenario, CPU per", "`\($servers[0])`, us"] + ($servers[1:] | map("`\(.)`")) + ($timed | map("p99 us, `\(.)`"))
    | row, (map("---") | row)),
   (.scenarios[] | . as $scenario
-   | ["`\(.name)`, \(.operation)", (.servers[0].cpu_us_per_operation_p10 | fixed(2))]
-     + ($servers[1:] | map(. as $name | $scenario | server($name) | ratio))
+   | if .servers[0].ratio_to_plain_epoll == null then
+       ["`\(.name)`, KiB per connection"] + ($servers | map(. as $name | $scenario | server($name) | if . == null then "" else kib end))
+     else
+       ["`\(.name)`, \(.operation)", (.servers[0].cpu_us_per_operation_p10 | fixed(2))]
+       + ($servers[1:] | map(. as $name | $scenario | server($name) | ratio))
+     end
      + ($timed | map(. as $name | $scenario | server($name) | p99))
    | row),
   "", caption

@@ -21,7 +21,7 @@ cat >record.json <<'EOF'
     "ratio_to_plain_epoll": {"of_p10": 1.0236, "unresolved": true}}]},
   {"name": "held_idle", "operation": "second", "servers": [
    {"name": "plain_epoll", "cpu_us_per_operation_p10": 0.04, "latency_us": null, "load_limited": false,
-    "ratio_to_plain_epoll": null}]}]}
+    "rss_bytes_per_connection": 1741, "ratio_to_plain_epoll": null}]}]}
 EOF
 printf '# Title\n\n<!-- table: begin -->\nold\n<!-- table: end -->\n\nafter\n' >README.md
 cat >expected.md <<'EOF'
@@ -32,7 +32,7 @@ cat >expected.md <<'EOF'
 | Scenario, CPU per | `plain_epoll`, us | `skysock_workers0` | p99 us, `plain_epoll` | p99 us, `skysock_workers0` |
 | --- | --- | --- | --- | --- |
 | `echo_64x64B`, message | 5.18 | 1.024? | 250! | 26.0 at 80 k/s |
-| `held_idle`, second | 0.04 |  | - |  |
+| `held_idle`, KiB per connection | 1.70 |  | - |  |
 
 EOF
 

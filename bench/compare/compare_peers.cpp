@@ -36,8 +36,8 @@ of its messages over 200 us late; CPU per operation still counts. An open loop p
 messages, so that its CPU says nothing. Then, with strace attached, system calls per operation by
 name (not with --no-syscalls).
 
-open_loop_50 and _80 send at a rate that is a share of what the server reached in a short closed
-loop before the rounds, or at --rate; latencies count from the time at which a message was due, so
+open_loop_50 and _80 send to all servers at one rate: that share of what the first of them reached
+in a short closed loop before the rounds, or --rate; latencies count from the time at which a message was due, so
 that a server that stands still is charged with all that came meanwhile. --stall checks that: it
 stops every server for MS milliseconds in the middle of one slice, in the middle round. p99.9 must
 then be about MS, if MS is long against a thousandth of the measured time (rounds x slice).

@@ -20,11 +20,13 @@ using std::chrono::nanoseconds;
 Outcome<std::vector<Lane>> start_all(const CompareOptions& options, const Scenario& scenario,
                                      Progress& progress) {
   std::vector<Lane> lanes;
+  double rate = options.rate;
   for (const Peer& peer : peers_in(options.peers, scenario)) {
     progress.announce(fmt::format("{}, starting {}", scenario.name, peer.name));
-    auto lane = Lane::start(peer, scenario,
-                            {.server_cpu = options.placement.server_cpu, .rate = options.rate});
+    auto lane =
+        Lane::start(peer, scenario, {.server_cpu = options.placement.server_cpu, .rate = rate});
     if (!lane) return std::unexpected(lane.error());
+    rate = lane->rate();  // The first server's peak decides for all of them.
     if (auto paused = lane->pause(); !paused) return std::unexpected(paused.error());
     lanes.push_back(std::move(*lane));
   }

@@ -27,7 +27,7 @@ double cpu_us_per_operation(const Slice& slice, LoadKind kind);
 
 struct LaneOptions {
   std::optional<int> server_cpu;
-  double rate = 0;  ///< Of an open loop, per second; 0: a share of the server's own peak.
+  double rate = 0;  ///< Of an open loop, per second; 0: a share of what this server reaches.
 };
 
 /// How long a slice is, and what happens in it.

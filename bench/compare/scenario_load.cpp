@@ -19,7 +19,8 @@ using load::Work;
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::milliseconds kDeadline{60'000};  // 10,000 connections to a sanitised server.
-constexpr std::chrono::milliseconds kCalibration{300};
+constexpr std::chrono::milliseconds kCalibration{200};
+constexpr int kCalibrations = 3;
 constexpr std::uint64_t kMessagesPerReport = 64;  // Of one connection that sends one way.
 
 /// A load that is run for a time or for a number of operations. One whose latencies are to be had
@@ -160,14 +161,20 @@ Opened open_accept(const Scenario& scenario, const LoadTarget& target) {
                                        .deadline = kDeadline}));
 }
 
-/// Messages per second of a closed loop with as many connections.
+/// Messages per second of a closed loop with as many connections: the best of a few, for what
+/// disturbs one makes it less.
 Outcome<double> peak(const Scenario& scenario, const LoadTarget& target) {
   auto closed = load::EchoLoad::open(echo_options(scenario, target));
   if (!closed) return std::unexpected(closed.error());
   if (auto warm = closed->run_for(kCalibration / 10); !warm) return std::unexpected(warm.error());
-  auto work = closed->run_for(kCalibration);
-  if (!work) return std::unexpected(work.error());
-  return static_cast<double>(work->operations) / std::chrono::duration<double>(work->wall).count();
+  double most = 0;
+  for (int time = 0; time < kCalibrations; ++time) {
+    auto work = closed->run_for(kCalibration);
+    if (!work) return std::unexpected(work.error());
+    const std::chrono::duration<double> wall = work->wall;
+    most = std::max(most, static_cast<double>(work->operations) / wall.count());
+  }
+  return most;
 }
 
 Opened open_open_loop(const Scenario& scenario, const LoadTarget& target) {
