@@ -29,6 +29,11 @@ struct Stream {
   bool scheduled = false;  ///< A message of ours that goes on is under way.
 };
 
+/// Bytes that live for ever, as a payload that is never copied: nobody writes to what is sent.
+Block lasting_block(std::span<const std::byte> bytes) {
+  return Block::adopt({const_cast<std::byte*>(bytes.data()), bytes.size()}, nullptr, [](void*) {});
+}
+
 /// Calls run one at a time. A command to the reactor fails only once the node stops.
 class NativeService {
  public:
@@ -129,7 +134,7 @@ class NativeService {
     if (stream.full) return;
     for (int message = 0; message < kBurstMessages; ++message) {
       const auto bytes = stream_bytes(stream.sent, kStreamMessageBytesMax);
-      const Result<SendOutcome> sent = sockets().send(id, bytes);
+      const Result<SendOutcome> sent = sockets().send(id, lasting_block(bytes));
       if (!sent) {
         const bool limited = sent.error() == std::errc::no_buffer_space;
         return limited ? schedule(id, stream, kRefusedRetry) : void();
