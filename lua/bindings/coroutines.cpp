@@ -35,8 +35,8 @@ int core_coroutines(lua_State* L) {
   return 0;
 }
 
-// acceptors(body, pool): body(callback, id, address) is what coroutines for accepted connections
-// run; those that wait in `pool` for the next one are resumed with the same three.
+// acceptors(body, pool): body(callback, id or datagram, address) is what coroutines for accepted
+// connections and datagrams run; those that wait in `pool` are resumed with the same three.
 int core_acceptors(lua_State* L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TTABLE);

@@ -6,6 +6,7 @@
 #include "lua/bindings/coroutines.hpp"
 #include "lua/bindings/service.hpp"
 #include "lua/bindings/stream.hpp"
+#include "lua/bindings/unpack.hpp"
 
 namespace skysock::lua {
 namespace {
@@ -43,19 +44,37 @@ bool on_close(lua_State* L, Stream& stream) {
   return true;
 }
 
-bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& message) {
-  if (listener.special || !listener.accepts || listener.closing) return false;
+/// Runs the callback of `socket`, the entry on top, in a coroutine of its own, with the two
+/// arguments that `push` pushes.
+template <typename Push>
+bool call_back(lua_State* L, const Stream& socket, Push push) {
+  if (socket.special || !socket.accepts || socket.closing) return false;
   lua_State* coroutine = push_acceptor(L);
   constexpr int kArguments = 3;
   if (lua_checkstack(coroutine, kArguments) == 0) return false;
-  push_callback(L, -2);  // Of the listener, below the coroutine.
-  lua_pushinteger(L, message.ud);
-  const std::string_view address = message.data.text();
-  lua_pushlstring(L, address.data(), address.size());
+  push_callback(L, -2);  // Below the coroutine.
+  push();
   lua_xmove(L, coroutine, kArguments);
   resume(L, coroutine, kArguments);
   lua_pop(L, 1);
   return true;
+}
+
+bool on_accept(lua_State* L, const Stream& listener, const SocketMessage& message) {
+  return call_back(L, listener, [&] {
+    lua_pushinteger(L, message.ud);
+    const std::string_view address = message.data.text();
+    lua_pushlstring(L, address.data(), address.size());
+  });
+}
+
+bool on_datagram(lua_State* L, const Stream& socket, const SocketMessage& message) {
+  return call_back(L, socket, [&] {
+    const std::string_view all = message.data.text();
+    const std::size_t bytes = datagram_bytes(message);
+    lua_pushlstring(L, all.data(), bytes);
+    lua_pushlstring(L, all.data() + bytes, all.size() - bytes);
+  });
 }
 
 }  // namespace
@@ -72,8 +91,9 @@ bool handle_stream_event(lua_State* L, int entries, SocketMessage& message) {
       return on_close(L, *stream);
     case SocketMessageType::accept:
       return on_accept(L, *stream, message);
-    case SocketMessageType::error:
     case SocketMessageType::udp:
+      return on_datagram(L, *stream, message);
+    case SocketMessageType::error:
     case SocketMessageType::warning:
       return false;
   }

@@ -33,8 +33,7 @@ Payload* push_payload(lua_State* L) {
 // The address first: as long as something may raise, the message owns its Block.
 void push_datagram(lua_State* L, SocketMessage& message) {
   const std::string_view all = message.data.text();
-  const auto bytes = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(message.ud, 0, static_cast<std::int64_t>(all.size())));
+  const std::size_t bytes = datagram_bytes(message);
   Payload* payload = push_payload(L);
   lua_pushlstring(L, all.data() + bytes, all.size() - bytes);
   payload->block = std::move(message.data);
@@ -42,6 +41,11 @@ void push_datagram(lua_State* L, SocketMessage& message) {
 }
 
 }  // namespace
+
+std::size_t datagram_bytes(const SocketMessage& message) {
+  return static_cast<std::size_t>(
+      std::clamp<std::int64_t>(message.ud, 0, static_cast<std::int64_t>(message.data.size())));
+}
 
 Payload* new_payload(lua_State* L) { return new_userdata<Payload>(L, kPayloadType, payload_gc); }
 

@@ -30,6 +30,9 @@ struct Payload {
 /// Thread: the one that runs `L`. Cost: data is not copied, text is copied once.
 int unpack_socket_message(lua_State* L, SocketMessage&& message);
 
+/// How many bytes of a `udp` message are the datagram; the packed address follows.
+std::size_t datagram_bytes(const SocketMessage& message);
+
 /// Pushes a new empty Payload.
 Payload* new_payload(lua_State* L);
 

@@ -125,15 +125,22 @@ function cases.callback_may_suspend_and_an_error_in_it_is_only_logged()
     if count == 1 then
       gate.await()
       error "planted"
+    elseif count == 2 then
+      served.set()
     end
-    served.set()
   end)
-  socket.write(id, "1")
+  socket.write(id, tostring(id)) -- Not taken for the id of a connection to close.
   socket.write(id, "2")
   served.await() -- While the first one waits.
   gate.set()
   skynet.yield()
-  harness.expect_log("planted")
+  harness.expect_log("datagrams.lua:%d+: planted")
+  skynet.yield()
+  equal(socket.disconnected(id), false)
+  socket.write(id, "3")
+  harness.eventually(function()
+    return count == 3
+  end)
 end
 
 function cases.what_cannot_be_made_raises()

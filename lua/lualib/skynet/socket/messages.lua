@@ -188,8 +188,9 @@ local function run_accept(callback, id, address)
   end
 end
 
---- What the coroutine of an accepted connection runs, if its listener has no options. As flat as can
--- be: a connection that waits for data in its callback is to fit into the smallest stack.
+--- What the coroutine of an accepted connection runs, if its listener has no options, and that of a
+-- datagram, which is in the place of `id`. As flat as can be: a connection that waits for data in its
+-- callback is to fit into the smallest stack.
 local function accept(callback, id, address)
   while #idle_acceptors < ACCEPTORS_MAX do
     callback(id, address)
@@ -209,7 +210,7 @@ function scheduler.on_fail(co)
     local info = getinfo(co, level, "f")
     if info and info.func == accept then
       local _, id = getlocal(co, level, 2)
-      return skynet.fork(discard, id)
+      return math_type(id) and skynet.fork(discard, id)
     end
     level = level + 1
   until info == nil
