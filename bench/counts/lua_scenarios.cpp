@@ -1,5 +1,6 @@
 // The scenarios of Lua services: the same clients as those of C++ services have.
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -14,14 +15,13 @@ using load::Outcome;
 
 const std::string kLua = SKYSOCK_SOURCE_DIR "/lua";
 
-bool listens(Runtime& runtime) {
-  for (const SocketInfo& socket : runtime.sockets().netstat()) {
-    if (socket.state == State::listening && socket.reading) return true;
-  }
-  return false;
+bool serves(Runtime& runtime) {
+  return std::ranges::any_of(runtime.sockets().netstat(), [](const SocketInfo& socket) {
+    return (socket.state == State::listening || socket.state == State::udp) && socket.reading;
+  });
 }
 
-/// A node that runs `script`, when that has a listener.
+/// A node that runs `script`, when that has a listener or a datagram socket.
 Outcome<std::unique_ptr<Stage>> with_script(const Scenario& scenario, const std::string& folder,
                                             const std::string& name) {
   auto stage = Stage::open({.poller = static_cast<std::int64_t>(scenario.poller)});
@@ -37,10 +37,10 @@ Outcome<std::unique_ptr<Stage>> with_script(const Scenario& scenario, const std:
       {.name = name, .path = folder + "/" + name + ".lua", .arguments = {"127.0.0.1", "0"}}));
   constexpr int kLooks = 10'000;
   for (int look = 0; look < kLooks && !node->failed(); ++look) {
-    if (listens(runtime)) return stage;
+    if (serves(runtime)) return stage;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return std::unexpected(name + ".lua does not listen on 127.0.0.1");
+  return std::unexpected(name + ".lua has no socket on 127.0.0.1");
 }
 
 Outcome<void> echo(const Scenario& scenario, EchoSteps steps, std::uint64_t operations) {
@@ -68,6 +68,12 @@ Outcome<void> lua_accept_fin(const Scenario& scenario, std::uint64_t operations)
   const auto stage = with_script(scenario, kLua + "/examples", "echo");
   if (!stage) return std::unexpected(stage.error());
   return accept_steps(**stage, Ending::fin, operations);
+}
+
+Outcome<void> lua_udp_echo(const Scenario& scenario, std::uint64_t operations) {
+  const auto stage = with_script(scenario, kLua + "/examples", "udp_echo");
+  if (!stage) return std::unexpected(stage.error());
+  return datagram_steps(**stage, operations);
 }
 
 Outcome<void> lua_gate_frame(const Scenario& scenario, std::uint64_t operations) {

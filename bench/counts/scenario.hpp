@@ -29,7 +29,7 @@ const Scenario* find_scenario(std::string_view name);
 using Run = load::Outcome<void>(const Scenario&, std::uint64_t);
 Run accept_fin, accept_rst, echo_64B_1, echo_64B_100, echo_16KiB, ingest_1KiB, send_beyond_buffer,
     control_packet, connect_out, udp_echo;
-Run lua_echo_64B_1, lua_echo_64B_100, lua_echo_16KiB, lua_accept_fin, lua_gate_frame,
+Run lua_echo_64B_1, lua_echo_64B_100, lua_echo_16KiB, lua_accept_fin, lua_udp_echo, lua_gate_frame,
     lua_seri_round_trip;
 Run timer_add_take, mailbox_hand_off;
 

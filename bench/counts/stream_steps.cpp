@@ -134,4 +134,29 @@ Outcome<void> accept_steps(Stage& stage, Ending ending, std::uint64_t operations
   return {};
 }
 
+Outcome<void> datagram_steps(Stage& stage, std::uint64_t operations) {
+  const auto server = server_datagrams();
+  if (!server) return std::unexpected(server.error());
+  const auto port = port_of(*server);
+  if (!port) return std::unexpected(port.error());
+  const auto client = connect_datagrams(*port);
+  if (!client) return std::unexpected(client.error());
+  if (auto locked = stage.lock_step(); !locked) return locked;
+  std::array<std::byte, 64> datagram{};
+  datagram.back() = std::byte{1};
+  const ClientTurn turn;
+  for (std::uint64_t done = 0; done < kWarmRounds + operations; ++done) {
+    if (done == kWarmRounds) stage.begin();
+    const std::uint64_t before = stage.runtime().sockets().counts().datagrams_read;
+    if (auto sent = send_all(client->get(), datagram); !sent) return sent;
+    if (auto there = wait_for(*server, POLLIN); !there) return there;
+    const auto read = stage.step_until(
+        [&] { return stage.runtime().sockets().counts().datagrams_read > before; }, "datagram");
+    if (!read) return read;
+    if (auto right = expect_bytes(client->get(), datagram); !right) return right;
+  }
+  stage.end();
+  return {};
+}
+
 }  // namespace skysock::bench::counts

@@ -1,6 +1,6 @@
 #pragma once
 
-// The client's part of the scenarios over TCP: the same for every server that answers so.
+// The client's part of the scenarios over sockets: the same for every server that answers so.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,5 +40,8 @@ enum class Ending : std::uint8_t { fin, rst };
 
 /// One connection after the other is made and ends; with FIN after a byte that comes back.
 load::Outcome<void> accept_steps(Stage& stage, Ending ending, std::uint64_t operations);
+
+/// One datagram after the other to the datagram socket of this process, and back.
+load::Outcome<void> datagram_steps(Stage& stage, std::uint64_t operations);
 
 }  // namespace skysock::bench::counts
