@@ -36,7 +36,7 @@ expect 1 "benchmark run(s) failed" --placement free --source-dir /nowhere \
 expect 0 "items_per_second" --placement same-cpu --benchmark_min_time=0.001 \
   --benchmark_filter=BM_Accept/raw_epoll --json "$json"
 for key in '"placement": "same-cpu"' '"server_cpu_us_per_operation": ' '"git": "' \
-  '"libraries": "glibc ' '"load_average_at_start": "'; do
+  '"libraries": "glibc ' '"load_average_at_start": "' '"stolen_share": ' '"busy": ['; do
   if ! grep -qF -e "$key" "$json"; then
     echo "--json: expected $key in:"
     cat "$json"

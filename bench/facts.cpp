@@ -8,6 +8,7 @@
 #include <asio/version.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -70,6 +71,12 @@ std::vector<std::pair<std::string, std::string>> facts() {
 const load::QuietWatch& quiet_watch() {
   static const load::QuietWatch watch;
   return watch;
+}
+
+void add_noise(nlohmann::ordered_json& record) {
+  const auto stolen = quiet_watch().stolen();
+  record["stolen_share"] = stolen ? nlohmann::ordered_json(*stolen) : nullptr;
+  record["busy"] = quiet_watch().busy();
 }
 
 void say_if_busy() {

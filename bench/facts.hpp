@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,9 @@ std::vector<std::pair<std::string, std::string>> facts();
 
 /// Watches since the first call: main() makes it before anything runs.
 const load::QuietWatch& quiet_watch();
+
+/// Adds what the machine did meanwhile: `stolen_share`, and `busy`, the reasons for distrust.
+void add_noise(nlohmann::ordered_json& record);
 
 /// One line on standard error when the machine was too busy to measure on.
 void say_if_busy();

@@ -24,9 +24,7 @@ load::Outcome<void> write_record(nlohmann::ordered_json record, const std::strin
 
 load::Outcome<void> keep_record(nlohmann::ordered_json record, const std::string& path) {
   if (path.empty()) return {};
-  const auto stolen = quiet_watch().stolen();
-  record["stolen_share"] = stolen ? nlohmann::ordered_json(*stolen) : nullptr;
-  record["busy"] = quiet_watch().busy();
+  add_noise(record);
   std::ofstream file(path);
   file << record.dump(2) << '\n';
   file.close();
