@@ -108,7 +108,7 @@ benchmarks=$("$bin/skysock-bench" --benchmark_list_tests=true | wc -l) ||
   { echo "nightly: the benchmarks cannot be counted"; exit 5; }
 ms=$((seconds * 250 / (3 * benchmarks)))
 part benchmarks "$bin/skysock-bench" --benchmark_min_time="$((ms / 1000)).$(printf %03d $((ms % 1000)))" \
-  --benchmark_out="$out/benchmark.json" --benchmark_out_format=json
+  --json "$out/benchmark.json"
 part counts "$bin/skysock-bench" --counts --instructions --check results/baseline.json --json "$out/counts.json"
 part fuzzers build/fuzz/bin/skysock-fuzz run --jobs 2 --seconds $((seconds * 12 / 100)) --seed "$seed" \
   --artifacts "$out/artifacts" --json "$out/fuzz.json"
