@@ -74,8 +74,12 @@ const load::QuietWatch& quiet_watch() {
 }
 
 void add_noise(nlohmann::ordered_json& record) {
-  const auto stolen = quiet_watch().stolen();
-  record["stolen_share"] = stolen ? nlohmann::ordered_json(*stolen) : nullptr;
+  const auto disturbed = quiet_watch().disturbed();
+  const auto share = [&](double load::Disturbance::* which) -> nlohmann::ordered_json {
+    return disturbed ? nlohmann::ordered_json(*disturbed.*which) : nullptr;
+  };
+  record["others_share"] = share(&load::Disturbance::others);
+  record["stolen_share"] = share(&load::Disturbance::stolen);
   record["busy"] = quiet_watch().busy();
 }
 

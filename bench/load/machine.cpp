@@ -2,16 +2,20 @@
 
 #include <fmt/format.h>
 #include <gnu/libc-version.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include <array>
 #include <fstream>
+#include <numeric>
 #include <sstream>
 #include <thread>
 
 namespace skysock::load {
 namespace {
 
-constexpr double kBusyTasksPerCpu = 0.5;
+constexpr double kBusyOthers = 0.05;
 constexpr double kBusyStolen = 0.02;
 
 /// The value of the first "key : value" line of /proc/cpuinfo.
@@ -39,6 +43,19 @@ std::optional<CpuTime> read_cpu_time() {
   std::string line;
   std::getline(file, line);
   return parse_cpu_time(line);
+}
+
+/// In ticks, of this process and its children that were waited for.
+std::uint64_t own_cpu_time() {
+  double seconds = 0;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    getrusage(who, &usage);
+    for (const timeval& time : {usage.ru_utime, usage.ru_stime}) {
+      seconds += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    }
+  }
+  return static_cast<std::uint64_t>(seconds * static_cast<double>(sysconf(_SC_CLK_TCK)));
 }
 
 }  // namespace
@@ -73,51 +90,49 @@ std::optional<double> load_average() {
 
 std::optional<CpuTime> parse_cpu_time(const std::string& stat) {
   // user nice system idle iowait irq softirq steal; what follows is in them.
-  constexpr int kFields = 8;
+  std::array<std::uint64_t, 8> fields{};
   std::istringstream words(stat);
   std::string name;
-  CpuTime time;
   if (!(words >> name) || name != "cpu") return std::nullopt;
-  for (int field = 0; field < kFields; ++field) {
-    if (!(words >> time.stolen)) return std::nullopt;  // The last one is it.
-    time.all += time.stolen;
+  for (std::uint64_t& field : fields) {
+    if (!(words >> field)) return std::nullopt;
   }
-  return time;
+  return CpuTime{.all = std::accumulate(fields.begin(), fields.end(), std::uint64_t{0}),
+                 .processes = fields[0] + fields[1] + fields[2],
+                 .stolen = fields.back()};
 }
 
-double stolen_share(const CpuTime& before, const CpuTime& after) {
-  if (after.all <= before.all) return 0;
-  return static_cast<double>(after.stolen - before.stolen) /
-         static_cast<double>(after.all - before.all);
+Disturbance disturbance(const CpuTime& before, const CpuTime& after, std::uint64_t own) {
+  if (after.all <= before.all) return {};
+  const auto all = static_cast<double>(after.all - before.all);
+  const std::uint64_t processes = after.processes - before.processes;
+  return {.others = processes > own ? static_cast<double>(processes - own) / all : 0,
+          .stolen = static_cast<double>(after.stolen - before.stolen) / all};
 }
 
-std::vector<std::string> busy_because(std::optional<double> load_average_at_start, unsigned cpus,
-                                      std::optional<double> stolen) {
+std::vector<std::string> busy_because(const Disturbance& disturbed) {
   std::vector<std::string> reasons;
-  if (load_average_at_start && *load_average_at_start > kBusyTasksPerCpu * cpus) {
-    reasons.push_back(
-        fmt::format("load average at the start: {:.2f} on {} CPUs, expected at most {:.1f} each",
-                    *load_average_at_start, cpus, kBusyTasksPerCpu));
-  }
-  if (stolen && *stolen > kBusyStolen) {
-    reasons.push_back(
-        fmt::format("the hypervisor took {:.1f} % of the CPU time, expected at most "
-                    "{:.0f} %",
-                    100 * *stolen, 100 * kBusyStolen));
-  }
+  const auto judge = [&](const char* who, double share, double most) {
+    if (share <= most) return;
+    reasons.push_back(fmt::format("{} had {:.1f} % of the CPU time, expected at most {:.0f} %", who,
+                                  100 * share, 100 * most));
+  };
+  judge("other programs", disturbed.others, kBusyOthers);
+  judge("the hypervisor's other guests", disturbed.stolen, kBusyStolen);
   return reasons;
 }
 
-QuietWatch::QuietWatch() : load_average_(load_average()), start_(read_cpu_time()) {}
+QuietWatch::QuietWatch()
+    : load_average_(load_average()), start_(read_cpu_time()), own_at_start_(own_cpu_time()) {}
 
-std::optional<double> QuietWatch::stolen() const {
+std::optional<Disturbance> QuietWatch::disturbed() const {
   const auto now = read_cpu_time();
   if (!start_ || !now) return std::nullopt;
-  return stolen_share(*start_, *now);
+  return disturbance(*start_, *now, own_cpu_time() - own_at_start_);
 }
 
 std::vector<std::string> QuietWatch::busy() const {
-  return busy_because(load_average_, std::thread::hardware_concurrency(), stolen());
+  return busy_because(disturbed().value_or(Disturbance{}));
 }
 
 }  // namespace skysock::load

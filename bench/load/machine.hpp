@@ -31,14 +31,22 @@ std::optional<double> load_average();
 /// Time of all CPUs since the boot, in ticks.
 struct CpuTime {
   std::uint64_t all = 0;
-  std::uint64_t stolen = 0;  ///< The hypervisor ran somebody else.
+  std::uint64_t processes = 0;  ///< In user or system mode; without interrupts.
+  std::uint64_t stolen = 0;     ///< The hypervisor ran somebody else.
 };
 
 /// The first line of /proc/stat. None: it is not as expected.
 std::optional<CpuTime> parse_cpu_time(const std::string& stat);
 
-/// What of the time between the two was stolen; 0 when none passed.
-double stolen_share(const CpuTime& before, const CpuTime& after);
+/// Who else had CPU time, as a share of all there was.
+struct Disturbance {
+  double others = 0;  ///< Processes that are not ours.
+  double stolen = 0;
+};
+
+/// Between the two; `own` ticks were used by this process and its children. Nothing when no time
+/// passed.
+Disturbance disturbance(const CpuTime& before, const CpuTime& after, std::uint64_t own);
 
 /// Watches whether a machine is quiet enough to be measured on, from construction on.
 class QuietWatch {
@@ -46,19 +54,18 @@ class QuietWatch {
   QuietWatch();
 
   [[nodiscard]] std::optional<double> load_average_at_start() const { return load_average_; }
-  /// Since construction. None: /proc does not say.
-  [[nodiscard]] std::optional<double> stolen() const;
+  /// Since construction; children count when they have been waited for. None: /proc does not say.
+  [[nodiscard]] std::optional<Disturbance> disturbed() const;
   /// Why the figures are to be distrusted, in words; empty: the machine was quiet.
   [[nodiscard]] std::vector<std::string> busy() const;
 
  private:
   std::optional<double> load_average_;
   std::optional<CpuTime> start_;
+  std::uint64_t own_at_start_;
 };
 
-/// The reasons alone. Busy: more than 0.5 runnable tasks per CPU at the start, or more than 2 %
-/// stolen.
-std::vector<std::string> busy_because(std::optional<double> load_average_at_start, unsigned cpus,
-                                      std::optional<double> stolen);
+/// The reasons alone. Busy: others had more than 5 % of the CPU time, or more than 2 % was stolen.
+std::vector<std::string> busy_because(const Disturbance& disturbed);
 
 }  // namespace skysock::load
