@@ -56,6 +56,7 @@ BenchmarkFile read_benchmark(const json& file) {
   const json context = file.value("context", json::object());
   result.date = context.value("date", "");
   result.executable = context.value("executable", "");
+  result.busy = context.value("busy", std::vector<std::string>());
   for (const json& entry : file.at("benchmarks")) {
     if (entry.value("run_type", "iteration") == "iteration") result.rows.push_back(read_row(entry));
   }

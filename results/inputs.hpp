@@ -28,6 +28,7 @@ struct BenchmarkFile {
   std::string date;
   std::string executable;
   std::vector<BenchmarkRow> rows;
+  std::vector<std::string> busy;  ///< Why the machine was too busy for these figures.
 };
 
 struct StressResult {

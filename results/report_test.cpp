@@ -32,7 +32,8 @@ json benchmark_json() {
                 {"syscalls_per_message", 2.5}};
   };
   return {
-      {"context", {{"date", "today"}, {"executable", "./skysock-bench"}}},
+      {"context",
+       {{"date", "today"}, {"executable", "./skysock-bench"}, {"busy", {"others had 9 %"}}}},
       {"benchmarks",
        {row("BM_Accept/skysock/real_time", 21'000), row("BM_Accept/raw_epoll/real_time", 25'000),
         row("BM_ForwardMessage/skysock/bytes:64/real_time", 900'000),
@@ -161,6 +162,8 @@ TEST(Summary, ShowsVariantsSideBySideAndPasses) {
   EXPECT_THAT(table, HasSubstr("accepts per second"));
   EXPECT_THAT(table, HasSubstr("skysock 21 k/s  |  raw_epoll 25 k/s"));
   EXPECT_THAT(table, HasSubstr("forward_message, bytes:64"));
+  EXPECT_THAT(table, HasSubstr("benchmarks on a busy machine"));
+  EXPECT_THAT(table, HasSubstr("others had 9 %"));
   EXPECT_THAT(table, HasSubstr("4 KiB over 123 connections in 10 s, PASS"));
   EXPECT_THAT(table, HasSubstr("123.5 k executions in 10 s"));
   EXPECT_EQ(summary_exit_code(*inputs), kPass);

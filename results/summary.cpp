@@ -56,6 +56,9 @@ std::vector<SummaryRow> benchmark_rows(const BenchmarkFile& file) {
       same->value += "  |  " + rate_text(row);
     }
   }
+  for (const std::string& reason : file.busy) {
+    rows.push_back({"benchmarks on a busy machine", reason});
+  }
   return rows;
 }
 
