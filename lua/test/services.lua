@@ -294,6 +294,91 @@ function cases.monitor_hears_of_every_end()
   until run(watch, "return gone[...]", other)
 end
 
+--- Lets `watch` keep what it hears of ends: source -> session, and how many values were unpacked.
+local function keep_ends(watch)
+  run(watch, [[
+    gone, heard = {}, 0
+    skynet.register_protocol {
+      name = "client", id = skynet.PTYPE_CLIENT, unpack = skynet.tostring,
+      dispatch = function(session, source, ...)
+        heard = heard + 1
+        gone[source] = { session, select("#", ...) }
+      end,
+    }]])
+end
+
+local function heard_of(watch, service)
+  return run(watch, "return gone[...]", service)
+end
+
+function cases.monitor_gets_one_client_message_however_a_service_ends()
+  local watch = skynet.monitor "runner"
+  keep_ends(watch)
+  local endings = {
+    "skynet.timeout(0, skynet.exit)",
+    "skynet.timeout(0, function() skynet.kill(skynet.self()) end)",
+    "skynet.timeout(1, function() skynet.send('.launcher', 'lua', 'KILL', skynet.self()) end)",
+  }
+  for _, ending in ipairs(endings) do
+    local other = skynet.newservice("runner", "code", ending)
+    local told = harness.eventually(function()
+      return heard_of(watch, other)
+    end)
+    equal(told[1], 0)
+    equal(told[2], 0) -- There is nothing to be said.
+  end
+  equal(run(watch, "return heard"), #endings)
+  expect_error("init service .* failed", skynet.newservice, "runner", "code", "error 'planted'")
+  harness.eventually(function()
+    return run(watch, "return heard") == #endings + 1
+  end)
+end
+
+function cases.monitor_launches_the_service_unless_it_is_there()
+  local watch = skynet.monitor "runner"
+  equal(skynet.uniqueservice "runner", watch)
+  equal(skynet.monitor "runner", watch)
+  equal(skynet.monitor("runner", true), watch)
+  expect_error("init service no_such_service failed", skynet.monitor, "no_such_service")
+end
+
+function cases.monitor_with_query_waits_for_who_launches_the_service()
+  local services = core.services()
+  local monitor = harness.spawn(skynet.monitor, "runner", true)
+  harness.eventually(function()
+    return core.services() == services + 1 -- The launcher, which was asked.
+  end)
+  skynet.newservice("runner", "code", "skynet.timeout(0, skynet.exit)") -- Another one: not meant.
+  assert(not monitor.has_ended())
+  local watch = skynet.uniqueservice "runner"
+  equal(monitor.join(), watch)
+  keep_ends(watch)
+  local other = skynet.newservice "runner"
+  skynet.kill(other)
+  harness.eventually(function()
+    return heard_of(watch, other)
+  end)
+end
+
+function cases.monitor_is_the_service_that_was_named_last()
+  local first = skynet.monitor "runner"
+  local second = skynet.monitor "runner two" -- Another name.
+  assert(first ~= second)
+  keep_ends(first)
+  keep_ends(second)
+  local function ends_for(watch, deaf)
+    local other = skynet.newservice "runner"
+    skynet.kill(other)
+    harness.eventually(function()
+      return heard_of(watch, other)
+    end)
+    equal(heard_of(deaf, other) == nil, true)
+  end
+  ends_for(second, first)
+  skynet.monitor "runner"
+  ends_for(first, second)
+end
+
 function cases.settings_are_shared_and_set_once()
   local other = skynet.newservice "runner"
   equal(skynet.getenv "of_this_test", nil)
