@@ -86,6 +86,108 @@ function cases.netstat_has_the_figures_of_a_connection()
   equal(harness.info(client).write, 1000)
 end
 
+local function is_recent(time)
+  return math.type(time) == "integer" and time > 0 and time <= skynet.now() and skynet.now() - time < 1000
+end
+
+local function difference(info, wanted)
+  for field, value in pairs(wanted) do
+    local got = info[field]
+    if field == "rtime" or field == "wtime" then
+      value, got = value or 0, is_recent(got) or got
+    end
+    if got ~= value then
+      return ("%s: %s expected, got %s"):format(field, value, got)
+    end
+  end
+  for field in pairs(info) do
+    if wanted[field] == nil then
+      return "undocumented field " .. field
+    end
+  end
+end
+
+--- netstat has to say exactly this of `id`, soon: figures and poller follow what happens. Times: true:
+-- in the last seconds, false: never.
+local function expect_all(id, wanted)
+  wanted.id, wanted.address = id, skynet.self()
+  local problem
+  for _ = 1, 200 do
+    problem = difference(harness.info(id), wanted)
+    if problem == nil then
+      return
+    end
+    skynet.sleep(1)
+  end
+  error(problem, 2)
+end
+
+function cases.netstat_has_every_field_of_each_kind_of_socket()
+  skynet.sleep(2) -- Or now() could be 0, which is never.
+  local accepted = harness.event()
+  local port, listener = harness.listen(function(id)
+    assert(socket.start(id))
+    accepted.set(id)
+  end)
+  local here = "127.0.0.1:" .. port
+  local none = { type = "LISTEN", state = "listening", accept = 0, reading = true, rtime = false, sock = here }
+  expect_all(listener, none)
+  local client = assert(socket.open(here))
+  local server = accepted.await()
+  none.accept, none.rtime = 1, true
+  expect_all(listener, none)
+  local there = harness.info(client).sock
+  assert(there:find "^127%.0%.0%.1:%d+$" and there ~= here, there)
+  socket.write(client, "12345")
+  equal(socket.read(server), "12345")
+  expect_all(client, {
+    type = "TCP", state = "connected", read = 0, write = 5, wbuffer = 0, reading = true, writing = false,
+    rtime = false, wtime = true, sock = there, peer = here,
+  })
+  socket.write(server, "123")
+  equal(socket.read(client), "123")
+  expect_all(server, {
+    type = "TCP", state = "connected", read = 5, write = 3, wbuffer = 0, reading = true, writing = false,
+    rtime = true, wtime = true, sock = here, peer = there,
+  })
+end
+
+function cases.netstat_has_every_field_of_a_datagram_socket()
+  skynet.sleep(2)
+  local received = harness.event()
+  local id = socket.udp_listen("127.0.0.1", 0, received.set)
+  harness.await_state(id, "udp")
+  local here = harness.info(id).sock
+  local known = {
+    type = "UDP", state = "udp", read = 0, write = 0, wbuffer = 0, reading = true, writing = false,
+    rtime = false, wtime = false, sock = here,
+  }
+  expect_all(id, known)
+  local sender = socket.udp_dial(here, nil, function() end)
+  socket.write(sender, "1234567")
+  local _, address = received.await()
+  known.read, known.rtime = 7, true
+  expect_all(id, known)
+  assert(socket.sendto(id, address, "12"))
+  harness.eventually(function()
+    return harness.info(id).write > 0 and harness.info(sender).read > 0
+  end)
+  known.write, known.wtime = 2, true
+  expect_all(id, known)
+  expect_all(sender, {
+    type = "UDP", state = "udp", read = 2, write = 7, wbuffer = 0, reading = true, writing = false,
+    rtime = true, wtime = true, peer = here,
+    sock = "0.0.0.0:" .. select(2, socket.udp_address(address)), -- Nobody bound it to one address.
+  })
+end
+
+function cases.netstat_says_which_service_owns_a_socket()
+  local runner = skynet.newservice "runner"
+  local id = skynet.call(runner, "lua", "run", [[return (require "skynet.socket".listen("127.0.0.1", 0))]])
+  equal(harness.info(id).address, runner)
+  assert(runner ~= skynet.self())
+end
+
 function cases.netstat_of_a_listener_counts_what_it_accepted()
   local port, listener = harness.listen(socket.start)
   for _ = 1, 3 do
