@@ -140,8 +140,8 @@ void register_lua_coroutine() {
     if (way == "read") row->Arg(16'384);
   }
   describe("micro: Lua", "BM_LuaWakeup",
-           "received data wakes the coroutine that reads; resume is a bare one, read_limited the "
-           "way through Lua that sockets with a limit take");
+           "received data wakes the coroutine that reads; resume is a bare one, read_limited a "
+           "socket with a limit");
 }
 
 }  // namespace skysock::bench

@@ -46,6 +46,13 @@ std::string_view check_text(lua_State* L, int index) {
   return {text, size};
 }
 
+// The largest number of unread bytes that does not exceed the limit at `index`; nil is none.
+std::uint32_t unread_max(lua_State* L, int index) {
+  const lua_Number limit = luaL_optnumber(L, index, kUnreadBytesMax);
+  if (!(limit < kUnreadBytesMax)) return kUnreadBytesMax;  // NaN, too: nothing is more than it.
+  return limit > 0 ? static_cast<std::uint32_t>(limit) : 0;
+}
+
 // stream.name: a flag, `id`, `waiting` (in one of our calls), `waits_for_line` (in readline of
 // them), or what Lua gave it.
 int stream_get(lua_State* L) {
@@ -83,6 +90,7 @@ int stream_set(lua_State* L) {
     stream->*flag = lua_toboolean(L, 3) != 0;
     return 0;
   }
+  if (name == "buffer_limit") stream->unread_max = unread_max(L, 3);
   if (name == "held") stream->held = lua_toboolean(L, 3) != 0;  // What it says is kept below.
   if (name == "callback" && stream->waiter == nullptr && lua_isfunction(L, 3)) {
     stream->accepts = true;

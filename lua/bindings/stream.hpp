@@ -10,6 +10,9 @@
 
 namespace skysock::lua {
 
+/// A peer is held back when more bytes than this wait unread.
+inline constexpr std::uint32_t kUnreadBytesMax = 128 * 1024;
+
 /// What a service's skynet.socket knows of one socket: how far its life is, what was received, who
 /// waits for it. A full userdata in the VM's table of entries, by id.
 ///
@@ -29,26 +32,25 @@ struct Stream {
   Block* arrived = nullptr;
   std::size_t wanted = 0;  ///< bytes: how many, 0: any. line: the longest.
   SocketId id = 0;
+  /// More unread bytes than this are Lua's business: the peer is to be held back, or cut off.
+  std::uint32_t unread_max = kUnreadBytesMax;
   Waits waits = Waits::open;
 
   // Seen by Lua under these names.
   bool connected = false;
   bool opening = false;
   bool closing = false;
-  bool suspended = false;  ///< A coroutine sleeps on the entry in Lua.
-  bool special = false;    ///< Lua is to see every message of it.
-  bool held = false;       ///< The server reads nothing of it, or is just told to go on.
-  bool stream = true;      ///< False: a listener, or of datagrams.
-  bool accepts = false;    ///< The first user value is a listener's callback.
+  bool suspended = false;    ///< A coroutine sleeps on the entry in Lua.
+  bool special = false;      ///< Lua is to see every message of it.
+  bool stream = true;        ///< False: a listener, or of datagrams.
+  bool held : 1 = false;     ///< The server reads nothing of it, or is just told to go on.
+  bool accepts : 1 = false;  ///< The first user value is a listener's callback.
 
   /// Whether nobody has to be asked what data, an opening or an end means.
   [[nodiscard]] bool plain() const { return stream && !special && !closing && !suspended && !held; }
   [[nodiscard]] bool alive() const { return connected || opening; }
   [[nodiscard]] bool waits_for_line() const { return waiter != nullptr && waits == Waits::line; }
 };
-
-/// More unread bytes than this are Lua's business: the peer is to be held back.
-inline constexpr std::size_t kUnreadBytesMax = 128 * 1024;
 
 /// Makes the VM's table id -> Stream and pushes it. Once in a VM.
 void push_new_entries(lua_State* L);

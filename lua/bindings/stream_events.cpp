@@ -14,7 +14,7 @@ namespace {
 void wake(lua_State* L, Stream& stream) { resume(L, std::exchange(stream.waiter, nullptr), 0); }
 
 bool on_data(lua_State* L, Stream& stream, Block& data) {
-  if (!stream.plain() || stream.bytes.size() + data.size() > kUnreadBytesMax) return false;
+  if (!stream.plain() || stream.bytes.size() + data.size() > stream.unread_max) return false;
   if (stream.bytes.size() == 0 && stream.waiter != nullptr && stream.wanted == 0 &&
       stream.waits == Stream::Waits::bytes && !data.empty()) {
     stream.arrived = &data;

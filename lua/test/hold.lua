@@ -3,6 +3,7 @@
 
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local driver = require "skynet.socketdriver"
 local harness = require "harness"
 
 local equal = harness.equal
@@ -218,6 +219,76 @@ function cases.limit_ends_the_search_for_a_line_and_a_readall()
     equal(#(data or rest), 1500)
     harness.expect_log("more than its limit")
   end
+end
+
+--- Sends `count` bytes and waits until `server` keeps them all; true: it is still connected then.
+local function keeps(client, server, count)
+  local s = driver.entries()[server]
+  local before = driver.size(s.buffer)
+  socket.write(client, ("x"):rep(count))
+  harness.eventually(function()
+    return driver.size(s.buffer) == before + count
+  end)
+  skynet.sleep(1) -- As long as its end takes, and longer.
+  return not socket.disconnected(server)
+end
+
+function cases.limit_acts_at_the_exact_byte_whoever_waits()
+  local waiters = { false, socket.readline, socket.readall }
+  for _, limit in ipairs { 0, 1, 10, 10.9, 128 * KIB - 1, 128 * KIB } do
+    for _, read in ipairs(limit < KIB and waiters or { false }) do
+      local client, server = harness.pair()
+      socket.limit(server, limit)
+      local reader = read and harness.spawn(read, server)
+      skynet.yield()
+      local most = math.floor(limit)
+      if most > 1 then
+        assert(keeps(client, server, most - 1), "closed below its limit of " .. limit)
+      end
+      if most > 0 then
+        assert(keeps(client, server, 1), "closed at its limit of " .. limit)
+      end
+      socket.write(client, "\n")
+      harness.eventually(function()
+        return socket.disconnected(server)
+      end)
+      harness.expect_log(most + 1 .. " bytes wait unread, more than its limit")
+      if reader then
+        local data, rest = reader.join()
+        equal(#(data or rest), read == socket.readline and most or most + 1)
+      else
+        equal(#socket.readall(server), most + 1)
+      end
+    end
+  end
+end
+
+function cases.limit_lets_go_what_a_reader_takes()
+  local client, server = harness.pair()
+  socket.limit(server, 10)
+  local reader = harness.spawn(socket.read, server)
+  skynet.yield()
+  socket.write(client, ("x"):rep(11)) -- One message, more than the limit: it does not wait unread.
+  equal(#reader.join(), 11)
+  for _ = 1, 3 do
+    assert(keeps(client, server, 10))
+    equal(#socket.read(server), 10)
+  end
+  for _, none in ipairs { 0 / 0, math.huge, nil } do
+    socket.limit(server, none)
+    assert(keeps(client, server, 11))
+    equal(#socket.read(server), 11)
+  end
+  socket.limit(server, nil)
+  assert(keeps(client, server, 11))
+end
+
+function cases.limit_leaves_a_waiting_reader_to_c()
+  local _, server = harness.pair()
+  socket.limit(server, 10)
+  harness.spawn(socket.read, server)
+  skynet.yield()
+  equal(driver.entries()[server].waiting, not os.getenv "SKYSOCK_TEST_SOCKETS_IN_LUA")
 end
 
 function cases.limit_does_not_concern_a_sized_read()

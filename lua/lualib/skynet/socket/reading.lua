@@ -159,7 +159,6 @@ function reading.limit(id, n)
     error("number of bytes expected, got " .. type(n), 2)
   end
   s.buffer_limit = n
-  s.special = true
 end
 
 return reading
