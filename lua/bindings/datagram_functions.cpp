@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/net/udp_address.hpp"
+#include "lua/bindings/caller.hpp"
 #include "lua/bindings/driver_arguments.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/outgoing.hpp"
@@ -25,8 +26,10 @@ Outcome with_host_port(Service& service, const Address& address, Make make) noex
 }
 
 int push_or_raise(lua_State* L, const char* what, const Outcome& outcome, int index) {
-  if (outcome.malformed) luaL_argerror(L, index, outcome.reason.data());
-  if (!outcome.ok) luaL_error(L, "%s: %s", what, outcome.reason.data());
+  if (outcome.malformed) raise_argument_at_caller(L, index, outcome.reason.data());
+  if (!outcome.ok) {
+    raise_at_caller(L, lua_pushfstring(L, "%s: %s", what, outcome.reason.data()));
+  }
   lua_pushinteger(L, outcome.id);
   return 1;
 }

@@ -19,17 +19,18 @@ int push_outcome(lua_State* L, const Outcome& outcome, int index) {
 }
 
 lua_Integer check_range(lua_State* L, int index, lua_Integer min, lua_Integer max) {
-  const lua_Integer value = luaL_checkinteger(L, index);
+  const lua_Integer value = check_integer_at_caller(L, index);
   if (value < min || value > max) {
-    luaL_argerror(L, index, lua_pushfstring(L, "%I to %I expected", min, max));
+    raise_argument_at_caller(L, index, lua_pushfstring(L, "%I to %I expected", min, max));
   }
   return value;
 }
 
 SocketId check_id(lua_State* L, int index) {
-  const lua_Integer id = luaL_checkinteger(L, index);
-  luaL_argcheck(L, id >= 1 && id <= std::numeric_limits<SocketId>::max(), index,
-                "socket id expected");
+  const lua_Integer id = check_integer_at_caller(L, index);
+  if (id < 1 || id > std::numeric_limits<SocketId>::max()) {
+    raise_argument_at_caller(L, index, "socket id expected");
+  }
   return static_cast<SocketId>(id);
 }
 

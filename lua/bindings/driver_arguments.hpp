@@ -54,10 +54,10 @@ Outcome outcome_of(const Result<T>& result) noexcept {
 /// at the line of the program.
 int push_outcome(lua_State* L, const Outcome& outcome, int index = 1);
 
-/// An id that may be a socket's; raises otherwise.
+/// An id that may be a socket's; raises otherwise, at the line of the program.
 SocketId check_id(lua_State* L, int index);
 
-/// An integer from `min` to `max`; raises otherwise.
+/// An integer from `min` to `max`; raises otherwise, at the line of the program.
 lua_Integer check_range(lua_State* L, int index, lua_Integer min, lua_Integer max);
 
 /// Two arguments that name an address: "host:port" and nothing, or host and port.

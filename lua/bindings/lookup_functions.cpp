@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lua/bindings/caller.hpp"
 #include "lua/bindings/driver_arguments.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/name_lookup.hpp"
@@ -117,8 +118,10 @@ void ask(Service& service, const char* name, Session session) noexcept {
 
 const char* check_name(lua_State* L, int index) {
   std::size_t size = 0;
-  const char* name = luaL_checklstring(L, index, &size);
-  luaL_argcheck(L, size > 0 && std::string_view(name).size() == size, index, "name expected");
+  const char* name = check_text_at_caller(L, index, &size);
+  if (size == 0 || std::string_view(name).size() != size) {
+    raise_argument_at_caller(L, index, "name expected");
+  }
   return name;
 }
 
@@ -128,7 +131,9 @@ int socket_resolve(lua_State* L) {
   const char* name = check_name(L, 1);
   auto* found = new_userdata<Hosts>(L, kHostsType, found_gc<std::string>);
   const Outcome outcome = look_up(name, *found);
-  if (!outcome.ok) return luaL_error(L, "resolve %s: %s", name, outcome.reason.data());
+  if (!outcome.ok) {
+    return raise_at_caller(L, lua_pushfstring(L, "resolve %s: %s", name, outcome.reason.data()));
+  }
   lua_createtable(L, static_cast<int>(found->all.size()), 0);
   for (std::size_t at = 0; at < found->all.size(); ++at) {
     const std::string_view host = found->all[at];

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "lua/bindings/caller.hpp"
 #include "lua/bindings/driver_arguments.hpp"
 #include "lua/bindings/modules.hpp"
 #include "lua/bindings/service.hpp"
@@ -45,12 +46,16 @@ static_assert(kOptions.size() == kConnectionOptionCount);
 
 const Option& check_option(lua_State* L, int index) {
   std::size_t size = 0;
-  const char* text = luaL_checklstring(L, index, &size);
+  const char* text = check_text_at_caller(L, index, &size);
   for (const Option& option : kOptions) {
     if (option.name == std::string_view(text, size)) return option;
   }
-  luaL_argerror(L, index, lua_pushfstring(L, "no option is called '%s'", text));
-  return kOptions.front();  // luaL_argerror does not return.
+  raise_at_caller(L, lua_pushfstring(L, "no option is called '%s'", text));
+  return kOptions.front();  // raise_at_caller does not return.
+}
+
+void raise_value(lua_State* L, const Option& option, const char* text) {
+  raise_at_caller(L, lua_pushfstring(L, "option %s: %s", option.name.data(), text));
 }
 
 // Raises for what is no integer, naming the option; a float that is one will do.
@@ -58,8 +63,7 @@ lua_Integer to_integer(lua_State* L, int index, const Option& option) {
   int is_integer = 0;
   const lua_Integer value = lua_tointegerx(L, index, &is_integer);
   if (is_integer == 0 || lua_type(L, index) != LUA_TNUMBER) {
-    luaL_error(L, "option %s: integer expected, got %s", option.name.data(),
-               luaL_typename(L, index));
+    raise_value(L, option, lua_pushfstring(L, "integer expected, got %s", luaL_typename(L, index)));
   }
   return value;
 }
@@ -67,8 +71,7 @@ lua_Integer to_integer(lua_State* L, int index, const Option& option) {
 std::int64_t in_the_servers_unit(lua_State* L, int index, const Option& option) {
   switch (option.form) {
     case Form::flag:
-      if (!lua_isboolean(L, index))
-        luaL_error(L, "option %s: boolean expected", option.name.data());
+      if (!lua_isboolean(L, index)) raise_value(L, option, "boolean expected");
       return lua_toboolean(L, index);
     case Form::count:
       return to_integer(L, index, option);
@@ -82,8 +85,12 @@ std::int64_t in_the_servers_unit(lua_State* L, int index, const Option& option) 
       return time / 100 + (time % 100 > 0 ? 1 : 0);
     }
     case Form::policy: {
-      const char* const names[] = {"refuse", "abort", nullptr};
-      return luaL_checkoption(L, index, nullptr, names);
+      const char* text = lua_tostring(L, index);
+      const std::string_view name = text == nullptr ? "" : text;
+      if (name != "refuse" && name != "abort") {
+        raise_value(L, option, "\"refuse\" or \"abort\" expected");
+      }
+      return name == "abort" ? 1 : 0;
     }
   }
   return -1;
@@ -93,7 +100,7 @@ std::int64_t in_the_servers_unit(lua_State* L, int index, const Option& option) 
 std::int64_t check_value(lua_State* L, int index, const Option& option) {
   const std::int64_t value = in_the_servers_unit(L, index, option);
   if (!takes(option.option, value)) {
-    luaL_error(L, "option %s: value out of range", option.name.data());
+    raise_value(L, option, "value out of range");
   }
   return value;
 }

@@ -116,7 +116,11 @@ end
 
 --- In skynet a limit of what the service's VM may allocate. Here none is kept, which is logged.
 -- @tparam integer bytes
+-- @raises for what is none
 function skynet.memlimit(bytes)
+  if math.tointeger(bytes) == nil then
+    core.raise("bad argument #1 to 'memlimit' (number expected, got " .. type(bytes) .. ")")
+  end
   core.error(("memlimit: no limit of %d bytes is kept"):format(bytes))
 end
 

@@ -93,7 +93,9 @@ end
 
 --- As coroutine.close; one that waits cannot be closed.
 function M.close(co)
-  assert(not blocked[co], "cannot close a coroutine that waits")
+  if blocked[co] then
+    core.raise "cannot close a coroutine that waits"
+  end
   return native.close(co)
 end
 

@@ -44,7 +44,7 @@ function messages.address(address)
 end
 
 local function protocol_of(name)
-  return protocols[name] or error("unknown protocol " .. tostring(name), 3)
+  return protocols[name] or core.raise("unknown protocol " .. tostring(name))
 end
 
 --- Protocols --------------------------------------------------------------------------------------
@@ -56,9 +56,13 @@ end
 -- @raises if name or id is taken
 function messages.register_protocol(class)
   local name, id = class.name, class.id
-  assert(type(name) == "string", "protocol name expected")
-  assert(math.type(id) == "integer" and id >= 0 and id <= 255, "protocol id from 0 to 255 expected")
-  assert(protocols[name] == nil and protocols[id] == nil, "protocol registered twice")
+  if type(name) ~= "string" then
+    core.raise "protocol name expected"
+  elseif math.type(id) ~= "integer" or id < 0 or id > 255 then
+    core.raise "protocol id from 0 to 255 expected"
+  elseif protocols[name] or protocols[id] then
+    core.raise "protocol registered twice"
+  end
   protocols[name] = class
   protocols[id] = class
 end

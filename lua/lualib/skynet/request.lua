@@ -17,7 +17,9 @@ requests.__index = requests
 -- @tparam table request { address, protocol, argument... }, and whatever keys the caller likes
 -- @return the same object
 function requests:add(request)
-  assert(type(request) == "table" and self._arrived == nil, "a table, before select(), expected")
+  if type(request) ~= "table" or self._arrived then
+    core.raise "a table, before select(), expected"
+  end
   self[#self + 1] = request
   return self
 end
@@ -59,7 +61,9 @@ end
 -- @return iterator of request, answer: a table of what was answered; false: the call failed; nil:
 -- nobody lives at the address
 function requests:select(timeout)
-  assert(self._arrived == nil, "select() was called before")
+  if self._arrived then
+    core.raise "select() was called before"
+  end
   scheduler.check()
   self._arrived, self._pending = {}, {}
   send_all(self)

@@ -1,6 +1,7 @@
 --- `require` for modules whose chunk waits (calls other services), and what runs before the start.
 -- @module skynet.require
 
+local core = require "skynet.core"
 local scheduler = require "skynet.scheduler"
 
 local native_require = require
@@ -79,7 +80,9 @@ end
 --- Lets `f()` run before the function of skynet.start; in a module that is loaded in a coroutine,
 -- after its chunk; later, at once.
 function M.init(f)
-  assert(type(f) == "function", "function expected")
+  if type(f) ~= "function" then
+    core.raise "function expected"
+  end
   local co, is_main = coroutine.running()
   local list = not is_main and collecting[co]
   if list then

@@ -35,7 +35,7 @@ end
 function services.newservice(name, ...)
   local ok, address = ask_launcher("LAUNCH", "snlua", name, ...)
   if not ok then
-    error("init service " .. name .. " failed", 2)
+    core.raise("init service " .. name .. " failed")
   end
   return address
 end
@@ -53,7 +53,7 @@ function services.uniqueservice(global, ...)
   end
   local ok, address = ask_launcher("UNIQUE", global, ...)
   if not ok then
-    error("init service " .. tostring(global) .. " failed", 2)
+    core.raise("init service " .. tostring(global) .. " failed")
   end
   return address
 end
@@ -66,7 +66,7 @@ function services.queryservice(global, name)
   name = global == true and name or global
   local ok, address = ask_launcher("FIND", name)
   if not ok then
-    error("init service " .. tostring(name) .. " failed", 2)
+    core.raise("init service " .. tostring(name) .. " failed")
   end
   return address
 end
@@ -129,7 +129,9 @@ end
 -- @tparam integer|string service
 -- @treturn boolean false when another service has that name, or nobody lives there
 function services.name(name, service)
-  assert(name ~= "" and name:sub(1, 1) ~= ":", "a name that is no address expected")
+  if type(name) ~= "string" or name == "" or name:sub(1, 1) == ":" then
+    core.raise "a name that is no address expected"
+  end
   local handle = handle_of(service)
   return handle ~= nil and core.name(name, handle)
 end
@@ -150,7 +152,7 @@ end
 -- @raises if there is one of that name
 function services.setenv(key, value)
   if not core.setenv(key, tostring(value)) then
-    error("Can't setenv exist key : " .. key, 2)
+    core.raise("Can't setenv exist key : " .. key)
   end
 end
 
@@ -185,7 +187,7 @@ end
 -- @treturn boolean whether it is another one: false
 function services.harbor(address)
   if math.type(address) ~= "integer" then
-    error("service address (integer) expected", 2)
+    core.raise "service address (integer) expected"
   end
   return 0, false
 end

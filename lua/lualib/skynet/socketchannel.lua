@@ -8,6 +8,7 @@
 -- What the network did wrong is raised as `socketchannel.error`, the same object each time.
 -- @module skynet.socketchannel
 
+local core = require "skynet.core"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local driver = require "skynet.socketdriver"
@@ -54,8 +55,8 @@ local channel_meta = { __index = channel_methods }
 -- output begins to wait and when all of it was sent.
 function socketchannel.channel(desc)
   return setmetatable({
-    __host = assert(desc.host, "host expected"),
-    __port = assert(desc.port, "port expected"),
+    __host = desc.host or core.raise "host expected",
+    __port = desc.port or core.raise "port expected",
     __backup = desc.backup,
     __auth = desc.auth,
     __auth_coroutine = false, -- The coroutine that runs auth.
@@ -177,10 +178,14 @@ end
 local function await_answer(self, response)
   local request = { response = response }
   if self.__response then
-    assert(self.__sessions[response] == nil, "session is used twice")
+    if self.__sessions[response] then
+      core.raise "session is used twice"
+    end
     self.__sessions[response] = request
   else
-    assert(type(response) == "function", "function expected")
+    if type(response) ~= "function" then
+      core.raise "function expected"
+    end
     self.__last = self.__last + 1
     self.__queue[self.__last] = request
     skynet.wakeup(self.__sock)

@@ -21,6 +21,7 @@
 -- is free; the clients stay, with their header and limit as long as there are any.
 -- @module snax.gateserver
 
+local core = require "skynet.core"
 local skynet = require "skynet"
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
@@ -253,8 +254,11 @@ end
 --- Makes the script a gate. With `handler.embed` true the script calls skynet.start itself.
 -- @tparam table handler the callbacks, see above
 function gateserver.start(handler)
-  assert(handler.connect, "connect expected")
-  assert(handler.message, "message expected")
+  for _, name in ipairs { "connect", "message" } do
+    if not handler[name] then
+      core.raise(name .. " expected")
+    end
+  end
   local on = message_handlers(handler)
 
   skynet.register_protocol {

@@ -31,7 +31,7 @@ local function close(id)
   if s == nil then
     return
   elseif s.closing then
-    error("socket " .. id .. " is being closed by another coroutine", 2)
+    core.raise("socket " .. id .. " is being closed by another coroutine")
   end
   s.closing = true
   -- In a <close> variable of a coroutine that raised or was killed nobody can wait.
@@ -58,7 +58,9 @@ closing.close = driver.close_call(close, function() end)
 --- Closes an id that was never started here, such as one that a listener accepted.
 -- @raises if it was: then use close()
 function closing.close_fd(id)
-  assert(entries[id] == nil, "use socket.close: the socket is open here")
+  if entries[id] then
+    core.raise "use socket.close: the socket is open here"
+  end
   driver.close(id)
 end
 
@@ -109,7 +111,9 @@ end
 
 --- Sets `f(id)` to run once, in a coroutine, when the connection has ended for whatever reason;
 -- nil: nothing runs.
+-- @raises if `f` is anything else
 function closing.onclose(id, f)
+  sockets.check_callback(f)
   core.track_ends()
   onclose[id] = f
 end

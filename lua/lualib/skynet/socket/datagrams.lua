@@ -1,6 +1,7 @@
 --- Datagram sockets. They are usable at once: nothing here suspends.
 -- @module skynet.socket.datagrams
 
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local sockets = require "skynet.socket.entries"
 
@@ -21,13 +22,15 @@ end
 -- @tparam[opt] string host address to bind, or "host:port"; nil: IPv4, bound by its first send
 -- @tparam[opt] integer port 0: any free one
 -- @treturn integer id
--- @raises for what cannot be bound
+-- @raises for what cannot be bound, and a callback that is no function
 function datagrams.udp(callback, host, port)
+  sockets.check_callback(callback)
   return add(driver.udp(host, port), callback)
 end
 
 --- The same, with an address.
 function datagrams.udp_listen(host, port, callback)
+  sockets.check_callback(callback)
   return add(driver.udp_listen(host, port), callback)
 end
 
@@ -35,6 +38,7 @@ end
 -- @treturn integer id
 -- @raises if the name has no address
 function datagrams.udp_dial(host, port, callback)
+  sockets.check_callback(callback)
   return add(driver.udp_dial(host, port), callback)
 end
 
@@ -43,9 +47,10 @@ end
 -- @tparam[opt] function callback replaces the one before
 -- @raises if the name has no address of the socket's family, or the id is no datagram socket
 function datagrams.udp_connect(id, host, port, callback)
+  sockets.check_callback(callback)
   local s = entries[id]
   if s and s.protocol ~= "UDP" then
-    error("socket " .. id .. " is not a datagram socket", 2)
+    core.raise("socket " .. id .. " is not a datagram socket")
   end
   driver.udp_connect(id, host, port)
   if s == nil then

@@ -5,6 +5,7 @@
 -- @module skynet.socket.entries
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local scheduler = require "skynet.scheduler"
 local driver = require "skynet.socketdriver"
 
@@ -118,16 +119,24 @@ function sockets.hold(s)
   end
 end
 
---- The entry of a stream; raises, on the caller's caller, when `id` is none.
+--- The entry of a stream; raises when `id` is none.
 function sockets.stream(id)
   local s = entries[id]
   if s == nil then
-    error("socket " .. tostring(id) .. " is not open here", 3)
+    core.raise("socket " .. tostring(id) .. " is not open here")
   elseif s.buffer == nil then
     local kind = s.protocol == "UDP" and "datagram socket" or "listener"
-    error("socket " .. id .. " is a " .. kind .. ": it has no stream", 3)
+    core.raise("socket " .. id .. " is a " .. kind .. ": it has no stream")
   end
   return s
+end
+
+--- Raises unless `f` is nil or can be called.
+function sockets.check_callback(f)
+  local meta = getmetatable(f)
+  if not (f == nil or type(f) == "function" or type(meta) == "table" and meta.__call) then
+    core.raise("function expected, got " .. type(f))
+  end
 end
 
 return sockets

@@ -1,6 +1,7 @@
 --- Opening, accepting and taking over streams and listeners.
 -- @module skynet.socket.opening
 
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local scheduler = require "skynet.scheduler"
 local options = require "skynet.socket.options"
@@ -137,18 +138,18 @@ end
 local function check_startable(id, s, callback)
   if s and s.buffer == nil and s.protocol == nil then
     if type(callback) ~= "function" then
-      error("callback expected: socket " .. id .. " is a listener", 3)
+      core.raise("callback expected: socket " .. id .. " is a listener")
     end
   elseif s then
-    error("socket " .. id .. " is not closed", 3)
+    core.raise("socket " .. id .. " is not closed")
   elseif onclose[id] then
-    error("socket " .. id .. " has an onclose callback already", 3)
+    core.raise("socket " .. id .. " has an onclose callback already")
   end
 end
 
 local function start(id, callback, wanted)
   if id == nil then
-    error("bad argument #1 to 'start' (id expected, got nil" .. (last_failure and "; " .. last_failure or "") .. ")", 3)
+    core.raise("bad argument #1 to 'start' (id expected, got nil" .. (last_failure and "; " .. last_failure or "") .. ")")
   end
   if type(callback) == "table" then
     callback, wanted = nil, callback
@@ -197,8 +198,10 @@ opening.start = driver.start_call(start, start_after)
 
 --- Sets `f(id, kib)` to run in a coroutine when much output waits to be sent (at 1 MiB and at each
 -- doubling), and with 0 when all is sent. nil: a line is logged instead.
+-- @raises if `f` is anything else; for an id that is not open here
 function opening.warning(id, f)
-  local s = assert(entries[id], "socket is not open here")
+  sockets.check_callback(f)
+  local s = entries[id] or core.raise("socket " .. tostring(id) .. " is not open here")
   s.on_warning = f
 end
 

@@ -1,6 +1,7 @@
 --- Reading from streams: suspends the calling coroutine until what it asks for is there.
 -- @module skynet.socket.reading
 
+local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local scheduler = require "skynet.scheduler"
 local sockets = require "skynet.socket.entries"
@@ -19,7 +20,7 @@ local function await(s, required, line_limit)
   if s.closing or not (s.connected or s.opening) then
     return false
   elseif s.suspended or s.waiting then
-    error("another coroutine waits on socket " .. s.id, 3)
+    core.raise("another coroutine waits on socket " .. s.id)
   end
   scheduler.check()
   s.required, s.line_limit = required, line_limit
@@ -28,6 +29,10 @@ local function await(s, required, line_limit)
   s.awaiting = false
   s.required = nil
   return true
+end
+
+local function is_count(n)
+  return (math.tointeger(n) or -1) >= 0
 end
 
 local function read(id, n)
@@ -43,6 +48,8 @@ local function read(id, n)
     return data
   elseif n == 0 then
     return ""
+  elseif not is_count(n) then
+    core.raise "bad argument #2 to 'read' (number of bytes expected)"
   end
   local data = pop(s.buffer, nil, n)
   if data == nil and await(s, n) then
@@ -100,10 +107,15 @@ end
 local function readline(id, separator, limit)
   local s = stream(id)
   if s.waits_for_line then -- Another separator would end the search of who waits.
-    error("another coroutine waits on socket " .. id, 2)
+    core.raise("another coroutine waits on socket " .. id)
   end
   separator = separator or "\n"
   limit = limit or LINE_BYTES_MAX
+  if separator == "" or type(separator) ~= "string" and type(separator) ~= "number" then
+    core.raise "bad argument #2 to 'readline' (separator expected, not empty)"
+  elseif not is_count(limit) then
+    core.raise "bad argument #3 to 'readline' (number of bytes expected)"
+  end
   local line = pop_line(s.buffer, true, separator, limit)
   if line == nil then
     if await(s, separator, limit) then
@@ -156,7 +168,7 @@ end
 function reading.limit(id, n)
   local s = stream(id)
   if n ~= nil and type(n) ~= "number" then
-    error("number of bytes expected, got " .. type(n), 2)
+    core.raise("number of bytes expected, got " .. type(n))
   end
   s.buffer_limit = n
 end
