@@ -37,10 +37,11 @@ messages, so that its CPU says nothing. Then, with strace attached, system calls
 name (not with --no-syscalls).
 
 open_loop_50 and _80 send to all servers at one rate: that share of what the first of them reached
-in a short closed loop before the rounds, or --rate; latencies count from the time at which a message was due, so
-that a server that stands still is charged with all that came meanwhile. --stall checks that: it
-stops every server for MS milliseconds in the middle of one slice, in the middle round. p99.9 must
-then be about MS, if MS is long against a thousandth of the measured time (rounds x slice).
+in a short closed loop before the rounds, or --rate. Latencies count from the time at which a
+message was due, so that a server that stands still is charged with all that came meanwhile.
+--stall checks that: it stops every server for MS milliseconds in the middle of one slice, in the
+middle round. p99.9 must then be about MS, if MS is long against a thousandth of the measured time
+(rounds x slice).
 
 Time: 2.2 s per server and scenario, 6 minutes for all scenarios without --full and 9 servers.
 Where a ratio is not resolved, or for a record to keep, take --rounds 30.
