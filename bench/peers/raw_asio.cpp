@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/peers/asio_server.hpp"
-#include "bench/peers/raw_asio_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
 
@@ -107,19 +107,10 @@ class Server {
 }  // namespace
 
 load::Outcome<void> serve_raw_asio(const load::Fd& listener, int stop, ServerMode mode) {
-  switch (mode) {
-    case ServerMode::echo:
-    case ServerMode::sink:
-    case ServerMode::source:
-      return Server(mode).run(listener.get(), stop);
-    case ServerMode::broadcast:
-      return serve_asio_broadcast(listener.get(), stop);
-    case ServerMode::udp_echo:
-      return serve_asio_udp(listener.get(), stop);
-    case ServerMode::connect:
-      return serve_asio_connect(listener.get(), stop);
-  }
-  return {};
+  constexpr ServerModes kOthers = {
+      .broadcast = serve_asio_broadcast, .udp_echo = serve_asio_udp, .connect = serve_asio_connect};
+  if (Serve* const serve = kOthers.of(mode)) return serve(listener.get(), stop);
+  return Server(mode).run(listener.get(), stop);
 }
 
 }  // namespace skysock::bench

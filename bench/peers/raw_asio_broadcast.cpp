@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/peers/asio_server.hpp"
-#include "bench/peers/raw_asio_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/shared_output.hpp"
 #include "core/base/broadcast_role.hpp"
 

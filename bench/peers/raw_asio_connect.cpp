@@ -8,7 +8,7 @@
 #include <unordered_set>
 
 #include "bench/peers/asio_server.hpp"
-#include "bench/peers/raw_asio_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "core/base/connect_order.hpp"
 
 namespace skysock::bench {

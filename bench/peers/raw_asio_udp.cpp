@@ -6,7 +6,7 @@
 #include <asio/ip/udp.hpp>
 
 #include "bench/peers/asio_server.hpp"
-#include "bench/peers/raw_asio_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 
 namespace skysock::bench {
 namespace {

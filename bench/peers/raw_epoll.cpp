@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/peers/epoll_loop.hpp"
-#include "bench/peers/raw_epoll_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
 
@@ -121,19 +121,11 @@ class Server {
 }  // namespace
 
 Outcome<void> serve_raw_epoll(const Fd& listener, int stop, ServerMode mode) {
-  switch (mode) {
-    case ServerMode::echo:
-    case ServerMode::sink:
-    case ServerMode::source:
-      return Server(mode).run(listener.get(), stop);
-    case ServerMode::broadcast:
-      return serve_epoll_broadcast(listener.get(), stop);
-    case ServerMode::udp_echo:
-      return serve_epoll_udp(listener.get(), stop);
-    case ServerMode::connect:
-      return serve_epoll_connect(listener.get(), stop);
-  }
-  return {};
+  constexpr ServerModes kOthers = {.broadcast = serve_epoll_broadcast,
+                                   .udp_echo = serve_epoll_udp,
+                                   .connect = serve_epoll_connect};
+  if (Serve* const serve = kOthers.of(mode)) return serve(listener.get(), stop);
+  return Server(mode).run(listener.get(), stop);
 }
 
 }  // namespace skysock::bench

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bench/peers/epoll_loop.hpp"
-#include "bench/peers/raw_epoll_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/shared_output.hpp"
 #include "core/base/broadcast_role.hpp"
 

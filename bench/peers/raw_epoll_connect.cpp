@@ -7,7 +7,7 @@
 #include <map>
 
 #include "bench/peers/epoll_loop.hpp"
-#include "bench/peers/raw_epoll_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "core/base/connect_order.hpp"
 
 namespace skysock::bench {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "bench/peers/epoll_loop.hpp"
-#include "bench/peers/raw_epoll_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 
 namespace skysock::bench {
 namespace {

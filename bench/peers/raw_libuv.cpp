@@ -5,7 +5,7 @@
 #include <array>
 #include <vector>
 
-#include "bench/peers/raw_libuv_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uv_loop.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
@@ -112,19 +112,11 @@ class Server {
 }  // namespace
 
 load::Outcome<void> serve_raw_libuv(const load::Fd& listener, int stop, ServerMode mode) {
-  switch (mode) {
-    case ServerMode::echo:
-    case ServerMode::sink:
-    case ServerMode::source:
-      return Server(mode).run(listener.get(), stop);
-    case ServerMode::broadcast:
-      return serve_libuv_broadcast(listener.get(), stop);
-    case ServerMode::udp_echo:
-      return serve_libuv_udp(listener.get(), stop);
-    case ServerMode::connect:
-      return serve_libuv_connect(listener.get(), stop);
-  }
-  return {};
+  constexpr ServerModes kOthers = {.broadcast = serve_libuv_broadcast,
+                                   .udp_echo = serve_libuv_udp,
+                                   .connect = serve_libuv_connect};
+  if (Serve* const serve = kOthers.of(mode)) return serve(listener.get(), stop);
+  return Server(mode).run(listener.get(), stop);
 }
 
 }  // namespace skysock::bench

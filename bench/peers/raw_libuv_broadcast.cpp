@@ -6,7 +6,7 @@
 #include <array>
 #include <vector>
 
-#include "bench/peers/raw_libuv_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/shared_output.hpp"
 #include "bench/peers/uv_loop.hpp"
 #include "core/base/broadcast_role.hpp"

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "bench/peers/raw_libuv_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uv_loop.hpp"
 #include "core/base/connect_order.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "bench/peers/raw_libuv_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uv_loop.hpp"
 
 namespace skysock::bench {

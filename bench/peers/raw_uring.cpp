@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "bench/peers/raw_uring_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uring_ring.hpp"
 #include "core/base/sink_tally.hpp"
 #include "core/base/stream_pattern.hpp"
@@ -266,19 +266,11 @@ Outcome<void> check_uring() { return UringRing().open(); }
 Outcome<void> serve_raw_uring(const Fd& listener, int stop, ServerMode mode) {
   // An accept of a non-blocking listener does not wait.
   if (fcntl(listener.get(), F_SETFL, 0) != 0) return uring_failed("fcntl", errno);
-  switch (mode) {
-    case ServerMode::echo:
-    case ServerMode::sink:
-    case ServerMode::source:
-      return Server(listener.get(), stop, mode).run();
-    case ServerMode::broadcast:
-      return serve_uring_broadcast(listener.get(), stop);
-    case ServerMode::udp_echo:
-      return serve_uring_udp(listener.get(), stop);
-    case ServerMode::connect:
-      return serve_uring_connect(listener.get(), stop);
-  }
-  return {};
+  constexpr ServerModes kOthers = {.broadcast = serve_uring_broadcast,
+                                   .udp_echo = serve_uring_udp,
+                                   .connect = serve_uring_connect};
+  if (Serve* const serve = kOthers.of(mode)) return serve(listener.get(), stop);
+  return Server(listener.get(), stop, mode).run();
 }
 
 }  // namespace skysock::bench

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "bench/peers/raw_uring_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/shared_output.hpp"
 #include "bench/peers/uring_ring.hpp"
 #include "core/base/broadcast_role.hpp"

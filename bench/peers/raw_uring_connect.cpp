@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "bench/peers/raw_uring_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uring_ring.hpp"
 #include "core/base/connect_order.hpp"
 

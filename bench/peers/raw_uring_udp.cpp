@@ -8,7 +8,7 @@
 #include <array>
 #include <utility>
 
-#include "bench/peers/raw_uring_modes.hpp"
+#include "bench/peers/server_modes.hpp"
 #include "bench/peers/uring_ring.hpp"
 
 namespace skysock::bench {
