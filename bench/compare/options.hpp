@@ -1,25 +1,16 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "bench/compare/peers.hpp"
 #include "bench/compare/scenario.hpp"
+#include "bench/exit_code.hpp"
 #include "bench/settings.hpp"
 
 namespace skysock::bench::compare {
-
-/// Every command of this folder ends with one of these; each --help says which mean what.
-enum ExitCode : std::uint8_t {
-  kPassed = 0,
-  kFailed = 1,  ///< A server failed or answered wrongly, or a file could not be written.
-  kUsage = 2,
-  kOverBudget = 3,  ///< A count is above its budget and --gate was given.
-  kCannotRun = 6,   ///< This machine lacks something: descriptors, io_uring, the right to trace.
-};
 
 /// What all commands let the user choose, first as words, then checked.
 struct Options {

@@ -15,16 +15,16 @@
 #include "bench/counts/libraries.hpp"
 #include "bench/counts/scenario.hpp"
 #include "bench/counts/tally.hpp"
+#include "bench/exit_code.hpp"
 #include "bench/load/socket.hpp"
 #include "bench/peers/raw_uring.hpp"
 #include "bench/settings.hpp"
 
 using namespace skysock;
+using namespace skysock::bench;
 using namespace skysock::bench::counts;
 
 namespace {
-
-enum ExitCode { kCounted = 0, kFailed = 1, kUsage = 2, kCannotRun = 6 };
 
 constexpr const char* kFooter =
     R"(A line is {"scenario": NAME, "pid": N, "operations": N, "server": COUNTS, "client": COUNTS}
@@ -81,11 +81,11 @@ bool count_in_child(const Scenario& scenario, std::uint64_t operations, int outp
     const std::string line = count(scenario, operations);
     const bool failed = line.find("\"error\":") != std::string::npos;
     const bool said = write(output, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-    _exit(said && !failed ? kCounted : kFailed);
+    _exit(said && !failed ? kPassed : kFailed);
   }
   int status = 0;
   if (child < 0 || waitpid(child, &status, 0) < 0) return false;
-  if (WIFEXITED(status) && WEXITSTATUS(status) <= kFailed) return WEXITSTATUS(status) == kCounted;
+  if (WIFEXITED(status) && WEXITSTATUS(status) <= kFailed) return WEXITSTATUS(status) == kPassed;
   const nlohmann::ordered_json line = {{"scenario", scenario.name},
                                        {"error", fmt::format("ended with status {}", status)}};
   fmt::print("{}\n", line.dump());
@@ -99,7 +99,7 @@ int count_all(const std::vector<const Scenario*>& chosen, std::uint64_t times) {
     std::fflush(stdout);
     good = count_in_child(*scenario, scenario->operations * times, output.get()) && good;
   }
-  return good ? kCounted : kFailed;
+  return good ? kPassed : kFailed;
 }
 
 int complain(ExitCode code, const std::string& problem) {
@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kCounted : kUsage;
+    return app.exit(error) == 0 ? kPassed : kUsage;
   }
   std::vector<const Scenario*> chosen;
   for (const std::string& name : options.names) {

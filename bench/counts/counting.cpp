@@ -14,7 +14,7 @@
 #include <regex>
 
 #include "bench/counts/comparison.hpp"
-#include "bench/counts/exit_codes.hpp"
+#include "bench/exit_code.hpp"
 #include "bench/settings.hpp"
 
 namespace skysock::bench::counts {

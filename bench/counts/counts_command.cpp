@@ -11,8 +11,8 @@
 
 #include "bench/counts/comparison.hpp"
 #include "bench/counts/counting.hpp"
-#include "bench/counts/exit_codes.hpp"
 #include "bench/counts/scenario.hpp"
+#include "bench/exit_code.hpp"
 #include "bench/facts.hpp"
 
 namespace skysock::bench::counts {
