@@ -6,13 +6,12 @@
 #include <gnu/libc-version.h>
 
 #include <asio/version.hpp>
-#include <cstdio>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "bench/settings.hpp"
+#include "bench/shell.hpp"
 #include "core/net/tuning.hpp"
 
 namespace skysock::bench {
@@ -20,12 +19,8 @@ namespace {
 
 /// First line that `command` prints; "unknown" when there is none.
 std::string first_line(const std::string& command) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);
-  std::string line;
-  int byte = 0;
-  while (pipe && (byte = std::fgetc(pipe.get())) != EOF && byte != '\n') {
-    line.push_back(static_cast<char>(byte));
-  }
+  const auto ended = run_command(command);
+  const std::string line = ended ? ended->output.substr(0, ended->output.find('\n')) : "";
   return line.empty() ? "unknown" : line;
 }
 

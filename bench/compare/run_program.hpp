@@ -2,40 +2,30 @@
 
 // Runs skysock-bench as its users do, for tests.
 
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "bench/settings.hpp"
+#include "bench/shell.hpp"
 
 namespace skysock::bench::compare {
 
-struct Ended {
-  int exit_code = -1;
-  std::string output;  ///< Standard output and standard error.
+struct Ended : CommandEnd {
   nlohmann::json json;
 };
 
-/// Runs the shell's `before`, then skysock-bench with these words and --json.
+/// Runs the shell's `before`, then skysock-bench with these words and --json. The output has
+/// standard error in it.
 inline Ended run(const std::string& words, const std::string& before = "") {
   const auto json = std::filesystem::temp_directory_path() /
                     ("compare_program_test." + std::to_string(getpid()) + ".json");
   const std::string command =
       before + own_folder() + "/skysock-bench " + words + " --json " + json.string() + " 2>&1";
-  Ended result;
-  FILE* pipe = popen(command.c_str(), "r");  // NOLINT(bugprone-command-processor)
-  std::array<char, 4096> part{};
-  while (std::size_t count = fread(part.data(), 1, part.size(), pipe)) {
-    result.output.append(part.data(), count);
-  }
-  const int status = pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  Ended result{run_command(command).value(), {}};
   std::ifstream file(json);
   result.json = nlohmann::json::parse(file, nullptr, false);
   std::filesystem::remove(json);

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -17,6 +16,7 @@
 #include "bench/compare/strace.hpp"
 #include "bench/counts/scenario.hpp"
 #include "bench/settings.hpp"
+#include "bench/shell.hpp"
 
 namespace skysock::bench::counts {
 namespace {
@@ -28,26 +28,18 @@ struct Counts {
   CallCounts theirs;  ///< All of the process.
 };
 
-std::string read(FILE* pipe) {
-  std::string text;
-  std::array<char, 4096> part{};
-  while (const std::size_t count = std::fread(part.data(), 1, part.size(), pipe)) {
-    text.append(part.data(), count);
-  }
-  return text;
-}
-
 /// One run under strace.
 Counts count(const std::string& scenario, int times) {
   const std::string file = testing::TempDir() + "/counted_calls_test." + scenario;
   const std::string command = "strace -f -c -Uname,calls -o '" + file + "' timeout 50 '" +
                               own_folder() + "/counted_scenarios' --times " +
                               std::to_string(times) + " " + scenario;
-  FILE* pipe = popen(command.c_str(), "re");
   Counts counts;
-  if (pipe == nullptr) return counts;
-  const std::string lines = read(pipe);
-  EXPECT_EQ(pclose(pipe), 0) << lines;
+  const auto ended = run_command(command);
+  EXPECT_TRUE(ended) << ended.error();
+  if (!ended) return counts;
+  const std::string& lines = ended->output;
+  EXPECT_EQ(ended->exit_code, 0) << lines;
   const auto json = nlohmann::json::parse(lines.substr(lines.find('\n') + 1), nullptr, false);
   EXPECT_TRUE(json.contains("server")) << lines;
   if (!json.contains("server")) return counts;

@@ -2,20 +2,19 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <sstream>
 
 #include "bench/counts/comparison.hpp"
 #include "bench/exit_code.hpp"
 #include "bench/settings.hpp"
+#include "bench/shell.hpp"
 
 namespace skysock::bench::counts {
 namespace {
@@ -52,48 +51,34 @@ struct TemporaryFolder {
   std::string path;
 };
 
-/// A running command. Its end is waited for by finish().
-class Run {
- public:
-  explicit Run(const std::string& command) : pipe_(popen(command.c_str(), "re")) {}
-  ~Run() {
-    if (pipe_ != nullptr) pclose(pipe_);
+/// What a run of the program counted.
+Result counted_by(const std::string& command) {
+  const auto fail = [](int exit_code, std::string text) {
+    return std::unexpected(CountingFailure{exit_code, std::move(text)});
+  };
+  const auto ended = run_command(command);
+  if (!ended) return fail(kFailed, ended.error());
+  if (ended->exit_code == kCannotRun) {
+    return fail(kCannotRun, "this build is instrumented: its counts would mean nothing");
   }
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-
-  Result finish() {
-    if (pipe_ == nullptr) return std::unexpected(CountingFailure{kFailed, "cannot start a shell"});
-    Counted counted;
-    std::string problem;
-    std::string line;
-    for (int byte = 0; (byte = std::fgetc(pipe_)) != EOF;) {
-      if (byte != '\n') {
-        line.push_back(static_cast<char>(byte));
-        continue;
-      }
-      if (auto taken = take_line(line, counted); !taken && problem.empty()) problem = taken.error();
-      line.clear();
-    }
-    const int status = pclose(std::exchange(pipe_, nullptr));
-    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    if (code == kCannotRun) {
-      return std::unexpected(
-          CountingFailure{kCannotRun, "this build is instrumented: its counts would mean nothing"});
-    }
-    if (code == kNotFound) {
-      return std::unexpected(CountingFailure{
-          kCannotRun, "setarch, timeout, valgrind or counted_scenarios is missing"});
-    }
-    if (!problem.empty()) return std::unexpected(CountingFailure{kFailed, problem});
-    if (code == 0) return counted;
-    return std::unexpected(
-        CountingFailure{kFailed, fmt::format("counted_scenarios ended with {}", code)});
+  if (ended->exit_code == kNotFound) {
+    return fail(kCannotRun, "setarch, timeout, valgrind or counted_scenarios is missing");
   }
+  Counted counted;
+  std::istringstream lines(ended->output);
+  // A last line without its end is of a run that was cut off.
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    if (auto taken = take_line(line, counted); !taken) return fail(kFailed, taken.error());
+  }
+  if (ended->exit_code == 0) return counted;
+  return fail(kFailed, fmt::format("counted_scenarios ended with {}", ended->exit_code));
+}
 
- private:
-  FILE* pipe_;
-};
+std::pair<Result, Result> at_once(const std::string& one, const std::string& two) {
+  auto first = std::async(std::launch::async, counted_by, one);
+  Result second = counted_by(two);
+  return {first.get(), std::move(second)};
+}
 
 Result agreed(Result first, const Result& second) {
   if (!first) return first;
@@ -175,10 +160,8 @@ Outcome<void> take_line(const std::string& line, Counted& counted) {
 }
 
 Result count_twice(const std::vector<std::string>& names) {
-  Run first(command_line("", names));
-  Run second(command_line("", names));
-  Result one = without_numbers_of_the_run(first.finish());
-  return agreed(std::move(one), without_numbers_of_the_run(second.finish()));
+  const auto [one, two] = at_once(command_line("", names), command_line("", names));
+  return agreed(without_numbers_of_the_run(one), without_numbers_of_the_run(two));
 }
 
 Result instructions_twice(const std::vector<std::string>& names) {
@@ -191,10 +174,8 @@ Result instructions_twice(const std::vector<std::string>& names) {
                     folder.path),
         names);
   };
-  Run first(valgrind(one));
-  Run second(valgrind(two));
-  Result counted = with_instructions(first.finish(), one.path);
-  return agreed(std::move(counted), with_instructions(second.finish(), two.path));
+  const auto [first, second] = at_once(valgrind(one), valgrind(two));
+  return agreed(with_instructions(first, one.path), with_instructions(second, two.path));
 }
 
 }  // namespace skysock::bench::counts
