@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "bench/load/pattern.hpp"
+#include "bench/load/wrong_byte.hpp"
 
 namespace skysock::load {
 namespace {
@@ -171,9 +172,8 @@ Outcome<bool> AcceptLoad::receive(Connection& connection) {
   const auto wrong =
       find_mismatch(key_of(options_, connection.operation), 0, std::span(buffer).first(1));
   if (wrong) {
-    return std::unexpected(fmt::format("connection {}: expected 0x{:02x}, received 0x{:02x}",
-                                       connection.operation, static_cast<unsigned>(wrong->expected),
-                                       static_cast<unsigned>(wrong->received)));
+    return std::unexpected(
+        fmt::format("connection {}, {}", connection.operation, wrong_byte(*wrong)));
   }
   return true;
 }

@@ -71,7 +71,7 @@ TEST(AcceptLoad, ASilentServerMeetsTheDeadline) {
 }
 
 TEST(AcceptLoad, AWrongByteAndASurplusByteAreSeen) {
-  for (const auto& [flaw, text] : {std::pair{Flaw::flip_byte, "expected 0x"},
+  for (const auto& [flaw, text] : {std::pair{Flaw::flip_byte, "connection 0, byte 0: expected 0x"},
                                    std::pair{Flaw::extra_byte, "expected 1 byte back, received 2"},
                                    std::pair{Flaw::close_early, "received end of stream"}}) {
     const TinyEcho server({.flaw = flaw, .flaw_at = 1});

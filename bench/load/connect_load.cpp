@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "bench/load/loopback_listener.hpp"
+#include "bench/load/wrong_byte.hpp"
 
 namespace skysock::load {
 namespace {
@@ -192,7 +193,9 @@ Outcome<void> ConnectLoad::answer(Connection& connection, std::size_t count, std
   if (count == 0) return wrong("the byte 'c'", "the end");
   if (count > 1) return wrong("the byte 'c'", fmt::format("{} bytes", count));
   if (letter != std::byte{'c'}) {
-    return wrong("the byte 0x63", fmt::format("0x{:02x}", static_cast<unsigned>(letter)));
+    return std::unexpected(
+        fmt::format("{}, {}", name(connection.number),
+                    wrong_byte({.offset = 0, .expected = std::byte{'c'}, .received = letter})));
   }
   if (send(connection.fd.get(), &letter, 1, MSG_NOSIGNAL) != 1 ||
       shutdown(connection.fd.get(), SHUT_WR) != 0) {

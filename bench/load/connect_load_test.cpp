@@ -52,7 +52,7 @@ TEST(ConnectLoad, TimedRunsCarryOutWholeOrders) {
 
 TEST(ConnectLoad, AWrongOrSurplusOrMissingByteIsSeen) {
   EXPECT_THAT(error_with({.flaw = ModeFlaw::flip_byte, .flaw_at = 11}),
-              HasSubstr("connection 3 of an order of 20: expected the byte 0x63, received 0x73"));
+              HasSubstr("connection 3 of an order of 20, byte 0: expected 0x63, received 0x73"));
   EXPECT_THAT(error_with({.flaw = ModeFlaw::twice, .flaw_at = 11}),
               HasSubstr("connection 3 of an order of 20: expected the byte 'c', received 2 bytes"));
   EXPECT_THAT(error_with({.flaw = ModeFlaw::cut, .flaw_at = 11}),
