@@ -1,10 +1,13 @@
 // Does every server give each subscriber all that is published from then on, in order, whatever
 // other connections do?
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "bench/load/pattern.hpp"
@@ -16,6 +19,7 @@ namespace skysock::bench {
 namespace {
 
 using load::Fd;
+using testing::HasSubstr;
 
 class Broadcast : public ModeTest {
  protected:
@@ -134,6 +138,14 @@ TEST_P(Broadcast, ASubscriberThatDoesNotReadIsClosedAndHoldsNobodyUp) {
   EXPECT_TRUE(end == 0 || (end < 0 && errno == ECONNRESET)) << load::errno_text(errno);
   send_all(publisher, part);
   EXPECT_TRUE(read_bytes(reader, kPart) == part);
+}
+
+TEST(BroadcastScript, HasTheLimitOfTheOthers) {
+  std::ifstream file(std::string(SKYSOCK_SOURCE_DIR) + "/" + kLua + "/broadcast.lua");
+  const std::string script{std::istreambuf_iterator<char>(file), {}};
+  static_assert(kSubscriberBytesMax % (1 << 20) == 0);
+  EXPECT_THAT(script,
+              HasSubstr(fmt::format("\nlocal LIMIT = {} << 20\n", kSubscriberBytesMax >> 20)));
 }
 
 }  // namespace
