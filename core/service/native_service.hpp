@@ -27,7 +27,7 @@ struct NativeOptions {
   std::uint16_t port = 0;  ///< 0: any free one.
 };
 
-/// What the service tells its owner, on the thread that runs it. All must be set.
+/// What the service tells its owner, on the thread that spawns it or runs it. All must be set.
 struct NativeHooks {
   /// Once: it accepts now.
   std::function<void(std::uint16_t port)> on_listening;

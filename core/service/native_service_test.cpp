@@ -287,5 +287,28 @@ TEST(NativeServiceStart, APortThatIsTakenIsAFailureWithItsReason) {
   EXPECT_THAT(reason.get(), HasSubstr("in use"));
 }
 
+TEST(NativeServiceStart, ADatagramSocketThatIsNotMadeInTimeIsAFailure) {
+  const auto node = std::move(*Runtime::start(parse_tuning("workers=0").value()));
+  std::promise<void> stuck;
+  std::promise<void> end;
+  // Without workers it runs on the reactor's thread.
+  const ServiceHandle busy = node->spawn("busy", [&](ServiceHandle) -> MessageHandler {
+    return [&](Message&&) {
+      stuck.set_value();
+      end.get_future().wait();
+    };
+  });
+  node->post(busy, {.type = MessageType::response, .session = 1, .payload = {}});
+  stuck.get_future().wait();
+  std::string failure;
+  node->spawn("late",
+              native_service(*node, {.mode = NativeMode::udp_echo, .host = "127.0.0.1"},
+                             {.on_listening = [](std::uint16_t) { ADD_FAILURE() << "it listens"; },
+                              .on_failure = [&](std::string_view why) { failure = why; },
+                              .on_refusal = [](std::string_view) {}}));
+  EXPECT_THAT(failure, HasSubstr("did not say its port"));
+  end.set_value();
+}
+
 }  // namespace
 }  // namespace skysock

@@ -9,8 +9,8 @@
 namespace skysock {
 namespace {
 
-/// Until the reactor has made the socket nobody knows its port.
-constexpr std::chrono::milliseconds kPortRetry{1};
+/// How long the reactor may take to make the socket and to say its port.
+constexpr std::chrono::seconds kPortLimit{5};
 
 std::uint16_t port_in(std::string_view address) {
   std::uint16_t port = 0;
@@ -20,15 +20,16 @@ std::uint16_t port_in(std::string_view address) {
   return port;
 }
 
+/// Requires: not called on the reactor's thread, which could not make the socket meanwhile.
 class NativeUdpEcho {
  public:
   NativeUdpEcho(Runtime& runtime, ServiceHandle self, const NativeOptions& options,
                 NativeHooks hooks)
-      : runtime_(&runtime), self_(self), hooks_(std::move(hooks)) {
+      : runtime_(&runtime), hooks_(std::move(hooks)) {
     const Result<SocketId> id = sockets().udp(self, options.host, options.port);
     if (id) {
       id_ = *id;
-      ask_for_port();
+      report_port();
     } else {
       hooks_.on_failure(id.error().message());
     }
@@ -36,7 +37,7 @@ class NativeUdpEcho {
 
   void handle(Message&& message) {
     auto* socket = std::get_if<SocketMessage>(&message.payload);
-    if (socket == nullptr) return report_port();
+    if (socket == nullptr) return;
     if (socket->type == SocketMessageType::udp) {
       answer(*socket);
     } else if (socket->type == SocketMessageType::close) {
@@ -48,14 +49,13 @@ class NativeUdpEcho {
  private:
   SocketServer<LinuxSys>& sockets() { return runtime_->sockets(); }
 
-  void ask_for_port() { runtime_->post_after(kPortRetry, self_, 1); }
-
+  /// netstat() is answered behind the commands given before it.
   void report_port() {
-    for (const SocketInfo& info : sockets().netstat()) {
+    for (const SocketInfo& info : sockets().netstat(kPortLimit)) {
       if (info.id != id_) continue;
       if (const std::uint16_t port = port_in(info.local)) return hooks_.on_listening(port);
     }
-    ask_for_port();
+    hooks_.on_failure("the datagram socket was not made, or did not say its port");
   }
 
   /// What the server refuses, because too much waits, is lost, as datagrams are.
@@ -68,7 +68,6 @@ class NativeUdpEcho {
   }
 
   Runtime* runtime_;
-  ServiceHandle self_;
   NativeHooks hooks_;
   SocketId id_ = 0;
 };
