@@ -12,11 +12,11 @@ namespace {
 
 // Whether the function is the program's: no C, and none of the modules in lualib/.
 bool is_programs(lua_State* L, const lua_Debug& function) {
-  const std::string_view source = function.source;
-  if (source == "=[C]") return false;
+  std::string_view source = function.source;
+  if (!source.starts_with('@')) return source != "=[C]";
+  source.remove_prefix(1);
   const std::string_view lualib = Service::of(L).node().lualib();
-  return !source.starts_with('@') || !source.substr(1).starts_with(lualib) ||
-         !source.substr(1 + lualib.size()).starts_with('/');
+  return !source.starts_with(lualib) || !source.substr(lualib.size()).starts_with('/');
 }
 
 // Finds the program's function that led here, and what it called.

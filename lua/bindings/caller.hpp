@@ -7,7 +7,7 @@ namespace skysock::lua {
 
 /// Raises `text` with the line of the program that led here, not that of a module of lualib/
 /// between. Without a line when nothing but C led here. Does not return. Requires: `L` belongs to a
-/// Service. Costs nothing until it is called.
+/// Service, or runs no file of Lua. Costs nothing until it is called.
 int raise_at_caller(lua_State* L, const char* text);
 
 /// The same for argument `index` of the function that the program called.
