@@ -71,7 +71,7 @@ Outcome<void> lua_accept_fin(const Scenario& scenario, std::uint64_t operations)
 }
 
 Outcome<void> lua_udp_echo(const Scenario& scenario, std::uint64_t operations) {
-  const auto stage = with_script(scenario, kLua + "/examples", "udp_echo");
+  const auto stage = with_script(scenario, SKYSOCK_SOURCE_DIR "/bench/counts", "datagram_echo");
   if (!stage) return std::unexpected(stage.error());
   return datagram_steps(**stage, operations);
 }

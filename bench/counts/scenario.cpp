@@ -51,7 +51,7 @@ constexpr std::array kScenarios = {
              lua_echo_16KiB},
     Scenario{"lua_accept_fin", "connection of examples/echo.lua, closed after FIN", 200, kEpoll,
              lua_accept_fin},
-    Scenario{"lua_udp_echo_64B", "datagram of 64 bytes through examples/udp_echo.lua", 400, kEpoll,
+    Scenario{"lua_udp_echo_64B", "datagram of 64 bytes through a callback in Lua", 400, kEpoll,
              lua_udp_echo},
     Scenario{"lua_gate_frame_64B", "frame of 64 bytes to a gate and back", 400, kEpoll,
              lua_gate_frame},
