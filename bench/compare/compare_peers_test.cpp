@@ -94,7 +94,11 @@ TEST(ComparePeers, CountsSystemCallsByName) {
   const Ended done = run(words);
   ASSERT_EQ(done.exit_code, 0) << done.output;
   if (done.json.contains("syscalls_not_counted")) GTEST_SKIP() << done.output;
-  const auto& calls = done.json["scenarios"][0]["servers"][0]["syscalls_per_operation"];
+  const auto& server = done.json["scenarios"][0]["servers"][0];
+  std::uint64_t timed = 0;
+  for (const auto& slice : server["slices"]) timed += slice["operations"].get<std::uint64_t>();
+  EXPECT_EQ(server["latency_us"]["samples"], timed) << "nothing under strace is timed";
+  const auto& calls = server["syscalls_per_operation"];
   EXPECT_NEAR(calls["total"].get<double>(), 3.0, 0.05);
   EXPECT_NEAR(calls["sendto"].get<double>(), 1.0, 0.01);
   EXPECT_THAT(done.output, HasSubstr("echo_1x64B: calls per message, 2000 messages"));

@@ -17,10 +17,14 @@ double median_of(const Measured& server, Figure&& figure) {
   return percentile(values, 0.5);
 }
 
-double operations_per_second(const Measured& server) {
-  return median_of(server, [](const Slice& slice) {
-    return static_cast<double>(slice.operations) / seconds(slice.wall);
-  });
+/// Operations per second of each slice.
+std::vector<double> speeds(const Measured& server) {
+  std::vector<double> values;
+  values.reserve(server.slices.size());
+  for (const Slice& slice : server.slices) {
+    values.push_back(static_cast<double>(slice.operations) / seconds(slice.wall));
+  }
+  return values;
 }
 
 std::vector<double> costs(const Measured& server, LoadKind kind) {
@@ -35,12 +39,14 @@ constexpr double kFirmWidth = 0.10;
 constexpr double kFirmShare = 0.5;
 constexpr double kFirmShareOfTurns = 0.25;
 constexpr double kBusyShare = 0.9;
+constexpr double kKeptShare = 0.95;
 
-constexpr std::array<std::pair<Doubt, const char*>, 4> kDoubts = {
+constexpr std::array<std::pair<Doubt, const char*>, 5> kDoubts = {
     {{Doubt::few_rounds, "fewer than 5 rounds"},
      {Doubt::wide_pairs, "pairs wider than 10 %"},
      {Doubt::outside, "more than 3 % outside the pairs"},
-     {Doubt::starved, "server and load both had to wait for a CPU"}}};
+     {Doubt::starved, "server and load both had to wait for a CPU"},
+     {Doubt::behind, "it did not keep the rate, latencies are those of a queue"}}};
 
 constexpr std::array<std::pair<LoadLimit, const char*>, 2> kLimits = {
     {{LoadLimit::busy, "it used more than 90 % of its CPU"},
@@ -50,8 +56,10 @@ static_assert(kLatenessLimit == std::chrono::microseconds(200));
 /// Servers of such a scenario are idle a part of the time, and nobody waits for a CPU.
 bool is_paced(LoadKind kind) { return kind == LoadKind::open_loop || kind == LoadKind::blast_slow; }
 
-std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds, const Scenario& scenario) {
+std::vector<Doubt> doubts_of(const Summary& summary, const Measured& server,
+                             const Scenario& scenario) {
   if (!summary.ratio) return {};
+  const std::size_t rounds = server.slices.size();
   const Ratio& ratio = *summary.ratio;
   std::vector<Doubt> doubts;
   if (rounds < kFirmRounds) doubts.push_back(Doubt::few_rounds);
@@ -64,6 +72,7 @@ std::vector<Doubt> doubts_of(const Summary& summary, std::size_t rounds, const S
       summary.load_cpu_share < share) {
     doubts.push_back(Doubt::starved);
   }
+  if (summary.operations_per_second < kKeptShare * server.rate) doubts.push_back(Doubt::behind);
   return doubts;
 }
 
@@ -101,16 +110,19 @@ Summary summarise(const Measured& server, const Measured& baseline, const Scenar
   const std::vector<double> values = costs(server, kind);
   Summary summary{.cpu_us_per_operation_p10 = percentile(values, kCalm),
                   .cpu_us_per_operation_median = percentile(values, 0.5),
-                  .operations_per_second = operations_per_second(server)};
+                  .operations_per_second = percentile(speeds(server), 0.5)};
   if (kind != LoadKind::idle) {
     summary.ratio = ratio_of(values, costs(baseline, kind));
-    summary.speed = summary.operations_per_second / operations_per_second(baseline);
+    summary.speed = summary.operations_per_second / percentile(speeds(baseline), 0.5);
+    const std::vector<double> pairs = paired_ratios(speeds(server), speeds(baseline));
+    summary.speed_pairs_p25 = percentile(pairs, 0.25);
+    summary.speed_pairs_p75 = percentile(pairs, 0.75);
   }
   summary.server_cpu_share = median_of(
       server, [](const Slice& slice) { return seconds(slice.server_cpu) / seconds(slice.wall); });
   summary.load_cpu_share = median_of(
       server, [](const Slice& slice) { return seconds(slice.load_cpu) / seconds(slice.wall); });
-  summary.doubts = doubts_of(summary, server.slices.size(), scenario);
+  summary.doubts = doubts_of(summary, server, scenario);
   summary.limits = limits_of(summary, server, kind);
   return summary;
 }

@@ -40,6 +40,7 @@ enum class Doubt : std::uint8_t {
   outside,     ///< Ratio::disturbed().
   starved,     ///< Server and load both had less than half a CPU (with one connection, where they
                ///< take turns, a quarter): something else ran.
+  behind,      ///< An open loop's server did less than 95 % of the rate: latencies are a queue's.
 };
 
 /// Why throughput and latencies are those of the load, not of the server.
@@ -58,10 +59,12 @@ struct Summary {
   std::optional<Ratio> ratio;        ///< None when idle: the baseline's cost is nearly 0.
   double operations_per_second = 0;  ///< Median; 0 when idle.
   std::optional<double> speed;       ///< That, divided by the baseline's; none when idle.
-  double server_cpu_share = 0;       ///< Median, of one CPU.
-  double load_cpu_share = 0;         ///< Median; near 1: the load is the limit, not the server.
-  std::vector<Doubt> doubts;         ///< Empty: the ratio is firm, or there is none.
-  std::vector<LoadLimit> limits;     ///< Empty: the server is the limit.
+  double speed_pairs_p25 = 0;        ///< Of such ratios within one round each.
+  double speed_pairs_p75 = 0;
+  double server_cpu_share = 0;    ///< Median, of one CPU.
+  double load_cpu_share = 0;      ///< Median; near 1: the load is the limit, not the server.
+  std::vector<Doubt> doubts;      ///< Empty: the ratio is firm, or there is none.
+  std::vector<LoadLimit> limits;  ///< Empty: the server is the limit.
 };
 
 /// Requires: both have the same number of slices, at least one.

@@ -28,6 +28,13 @@ ordered_json slice_json(const Slice& slice, std::size_t round) {
           {"load_cpu_s", seconds(slice.load_cpu)}};
 }
 
+ordered_json speed_json(const Summary& summary) {
+  if (!summary.speed) return nullptr;
+  return {{"of_medians", *summary.speed},
+          {"pairs_p25", summary.speed_pairs_p25},
+          {"pairs_p75", summary.speed_pairs_p75}};
+}
+
 ordered_json ratio_json(const Summary& summary) {
   const std::optional<Ratio>& ratio = summary.ratio;
   if (!ratio) return nullptr;
@@ -62,7 +69,7 @@ ordered_json server_json(const Measured& server, const Summary& summary) {
                        {"cpu_us_per_operation_median", summary.cpu_us_per_operation_median},
                        {"ratio_to_plain_epoll", ratio_json(summary)},
                        {"operations_per_second_median", summary.operations_per_second},
-                       {"operations_per_second_to_plain_epoll", value_or_null(summary.speed)},
+                       {"operations_per_second_to_plain_epoll", speed_json(summary)},
                        {"latency_us", latency_json(server.latencies.operations)},
                        {"server_cpu_share_median", summary.server_cpu_share},
                        {"load_cpu_share_median", summary.load_cpu_share},

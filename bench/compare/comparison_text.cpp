@@ -46,6 +46,10 @@ std::string rate_cell(const Row& row) {
 std::string speed_cell(const Row& row) {
   return row.summary.speed ? fmt::format("{:.2f}", *row.summary.speed) : "-";
 }
+std::string speed_pairs_cell(const Row& row) {
+  if (!row.summary.speed) return "-";
+  return fmt::format("{:.2f}-{:.2f}", row.summary.speed_pairs_p25, row.summary.speed_pairs_p75);
+}
 std::string intended_cell(const Row& row) { return fmt::format("{:.0f}", row.server.rate); }
 std::string server_cpu_cell(const Row& row) {
   return fmt::format("{:.0f} %", 100 * row.summary.server_cpu_share);
@@ -62,6 +66,7 @@ std::string memory_cell(const Row& row) {
 constexpr Column kColumns[] = {
     {"op/s", 10, always, rate_cell},
     {"x plain", 8, always, speed_cell},
+    {"p25-p75", 9, always, speed_pairs_cell},
     {"its CPU", 7, always, server_cpu_cell},
     {"load CPU", 9, always, load_cpu_cell},
     {"p50 us", 8, always, percentile_cell<&Latencies::operations, 500>},

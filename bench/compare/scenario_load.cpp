@@ -41,6 +41,7 @@ class Adapter : public ScenarioLoad {
 
   Outcome<std::uint64_t> run(std::uint64_t operations) override {
     const std::uint64_t made = (operations + multiple_ - 1) / multiple_ * multiple_;
+    if constexpr (requires { load_.record_into(nullptr); }) load_.record_into(nullptr);
     auto time = load_.run(made);
     if (!time) return std::unexpected(time.error());
     return made;
