@@ -87,7 +87,7 @@ int list_command(const std::string& json) {
   groups->push_back(command_group());
   nlohmann::ordered_json record = compare::new_record("list");
   record["groups"] = json_of(*groups);
-  if (auto written = compare::write_record(record, json); !written) {
+  if (auto written = compare::keep_record(record, json); !written) {
     return complain(written.error());
   }
   fmt::print("{}", text_of(*groups));

@@ -28,7 +28,10 @@ void BM_TimerAddCancel(benchmark::State& state) {
   fill(queue, state.range(0), random);
   for (auto _ : state) {
     const TimerId timer = queue.add(random_time(random), {});
-    if (!queue.cancel(timer)) fail(state, "a timer just added could not be cancelled");
+    if (!queue.cancel(timer)) {
+      fail(state, "a timer just added could not be cancelled");
+      break;
+    }
   }
   state.SetItemsProcessed(state.iterations());
 }
@@ -38,9 +41,14 @@ void BM_TimerTakeAdd(benchmark::State& state) {
   Prng random(1);
   TimerQueue queue;
   fill(queue, state.range(0), random);
+  TimerQueue::Time before;
   for (auto _ : state) {
-    const TimerQueue::Time now = queue.next().value_or(TimerQueue::Time());
-    if (!queue.take_due(now)) fail(state, "the earliest timer did not come out");
+    const TimerQueue::Time now = queue.next().value_or(TimerQueue::Time::min());
+    if (now < before || !queue.take_due(now)) {
+      fail(state, "the earliest timer did not come out");
+      break;
+    }
+    before = now;
     queue.add(now + random_time(random).time_since_epoch(), {});
   }
   state.SetItemsProcessed(state.iterations());
