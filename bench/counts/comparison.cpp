@@ -71,7 +71,9 @@ bool has_instructions(const Record& record) {
 }  // namespace
 
 double allowed_percent(const std::string& scenario) {
-  return scenario.starts_with("lua_") ? 2 : 0.1;
+  if (scenario.starts_with("lua_")) return 2;
+  // Seen to be 6860, 6863 or 6881 with one and the same program; why is not known.
+  return scenario == "connect_out" ? 0.5 : 0.1;
 }
 
 Comparison compare(const Record& baseline, const Record& now,

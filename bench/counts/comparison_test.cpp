@@ -75,6 +75,11 @@ TEST(CountsComparison, FewerInstructionsAreADifferenceToo) {
   EXPECT_THAT(after(kInstructions, 999.1).differences, IsEmpty());
 }
 
+TEST(CountsComparison, AConnectMayDifferByHalfAPercent) {
+  EXPECT_EQ(allowed_percent("connect_out"), 0.5);
+  EXPECT_EQ(allowed_percent("echo"), 0.1);
+}
+
 TEST(CountsComparison, LuaMayDifferByTwoPercent) {
   Record now = base();
   now.scenarios["lua_echo"][kInstructions] = 3'050;
