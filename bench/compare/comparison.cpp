@@ -10,28 +10,26 @@ namespace skysock::bench::compare {
 namespace {
 
 template <typename Figure>
-double median_of(const Measured& server, Figure&& figure) {
+std::vector<double> of_slices(const Measured& server, Figure&& figure) {
   std::vector<double> values;
   values.reserve(server.slices.size());
   for (const Slice& slice : server.slices) values.push_back(figure(slice));
-  return percentile(values, 0.5);
+  return values;
 }
 
-/// Operations per second of each slice.
-std::vector<double> speeds(const Measured& server) {
-  std::vector<double> values;
-  values.reserve(server.slices.size());
-  for (const Slice& slice : server.slices) {
-    values.push_back(static_cast<double>(slice.operations) / seconds(slice.wall));
-  }
-  return values;
+template <typename Figure>
+double median_of(const Measured& server, Figure&& figure) {
+  return percentile(of_slices(server, figure), 0.5);
+}
+
+std::vector<double> operations_per_second(const Measured& server) {
+  return of_slices(server, [](const Slice& slice) {
+    return static_cast<double>(slice.operations) / seconds(slice.wall);
+  });
 }
 
 std::vector<double> costs(const Measured& server, LoadKind kind) {
-  std::vector<double> values;
-  values.reserve(server.slices.size());
-  for (const Slice& slice : server.slices) values.push_back(cpu_us_per_operation(slice, kind));
-  return values;
+  return of_slices(server, [&](const Slice& slice) { return cpu_us_per_operation(slice, kind); });
 }
 
 constexpr std::size_t kFirmRounds = 5;
@@ -108,13 +106,15 @@ std::vector<Against> against_of(const Comparison& comparison) {
 Summary summarise(const Measured& server, const Measured& baseline, const Scenario& scenario) {
   const LoadKind kind = scenario.kind;
   const std::vector<double> values = costs(server, kind);
+  const std::vector<double> speeds = operations_per_second(server);
   Summary summary{.cpu_us_per_operation_p10 = percentile(values, kCalm),
                   .cpu_us_per_operation_median = percentile(values, 0.5),
-                  .operations_per_second = percentile(speeds(server), 0.5)};
+                  .operations_per_second = percentile(speeds, 0.5)};
   if (kind != LoadKind::idle) {
     summary.ratio = ratio_of(values, costs(baseline, kind));
-    summary.speed = summary.operations_per_second / percentile(speeds(baseline), 0.5);
-    const std::vector<double> pairs = paired_ratios(speeds(server), speeds(baseline));
+    const std::vector<double> baseline_speeds = operations_per_second(baseline);
+    summary.speed = summary.operations_per_second / percentile(baseline_speeds, 0.5);
+    const std::vector<double> pairs = paired_ratios(speeds, baseline_speeds);
     summary.speed_pairs_p25 = percentile(pairs, 0.25);
     summary.speed_pairs_p75 = percentile(pairs, 0.75);
   }
