@@ -73,6 +73,7 @@ void add_noise(nlohmann::ordered_json& record) {
   const auto share = [&](double load::Disturbance::* which) -> nlohmann::ordered_json {
     return disturbed ? nlohmann::ordered_json(*disturbed.*which) : nullptr;
   };
+  record["took_s"] = quiet_watch().took().count();
   record["others_share"] = share(&load::Disturbance::others);
   record["stolen_share"] = share(&load::Disturbance::stolen);
   record["busy"] = quiet_watch().busy();

@@ -17,8 +17,8 @@ std::vector<std::pair<std::string, std::string>> facts();
 /// Watches since the first call: main() makes it before anything runs.
 const load::QuietWatch& quiet_watch();
 
-/// Adds what the machine did meanwhile: `others_share`, `stolen_share`, and `busy`, the reasons for
-/// distrust.
+/// Adds how long it all took, `took_s`, and what the machine did meanwhile: `others_share`,
+/// `stolen_share`, and `busy`, the reasons for distrust.
 void add_noise(nlohmann::ordered_json& record);
 
 /// One line on standard error when the machine was too busy to measure on.

@@ -7,11 +7,11 @@
 #include <sstream>
 
 #include "bench/compare/commands.hpp"
-#include "bench/compare/record.hpp"
 #include "bench/compare/scenario.hpp"
 #include "bench/counts/scenario.hpp"
 #include "bench/exit_code.hpp"
 #include "bench/listing.hpp"
+#include "bench/run_record.hpp"
 
 namespace skysock::bench {
 namespace {
@@ -85,9 +85,9 @@ int list_command(const std::string& json) {
   groups->push_back(scenario_group());
   groups->push_back(counts_group());
   groups->push_back(command_group());
-  nlohmann::ordered_json record = compare::new_record("list");
+  nlohmann::ordered_json record = new_record("list");
   record["groups"] = json_of(*groups);
-  if (auto written = compare::keep_record(record, json); !written) {
+  if (auto written = keep_record(record, json); !written) {
     return complain(written.error());
   }
   fmt::print("{}", text_of(*groups));

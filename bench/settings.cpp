@@ -39,6 +39,14 @@ load::Outcome<Placement> place(const std::string& name) {
                   name, cpus.size()));
 }
 
+std::string placement_text(const Placement& placement) {
+  const auto cpu = [](const std::optional<int>& number) {
+    return number ? fmt::format("cpu {}", *number) : std::string("any cpu");
+  };
+  return fmt::format("servers on {}, load on {}", cpu(placement.server_cpu),
+                     cpu(placement.load_cpu));
+}
+
 load::Outcome<void> pin_thread(std::optional<int> cpu) {
   if (!cpu) return {};
   cpu_set_t set;

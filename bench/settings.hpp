@@ -20,6 +20,9 @@ struct Placement {
 /// Error: an unknown name, or fewer than two CPUs for cross-cpu.
 load::Outcome<Placement> place(const std::string& name);
 
+/// "servers on cpu 0, load on cpu 1".
+std::string placement_text(const Placement& placement);
+
 /// Pins the calling thread; does nothing without a CPU. Error: names the CPU.
 load::Outcome<void> pin_thread(std::optional<int> cpu);
 

@@ -106,7 +106,7 @@ TEST(PerfProgram, AFewAaRoundsAreUnresolvedAndStrictSaysSo) {
 
 TEST(PerfProgram, ALargeInjectedSpinIsRegressed) {
   const Ended ended =
-      run_compare(server("base"), server("spin", "--spin 20000"), {"--budget", "8"});
+      run_compare(server("base"), server("spin", "--spin 20000"), {"--budget", "30"});
   EXPECT_EQ(ended.exit_code, 1) << ended.output << ended.errors;
   EXPECT_THAT(ended.output, HasSubstr("REGRESSED: B costs more CPU than A, confirmed"));
 }

@@ -10,7 +10,7 @@
 
 #include "bench/compare/commands.hpp"
 #include "bench/compare/compare_scenario.hpp"
-#include "bench/compare/record.hpp"
+#include "bench/run_record.hpp"
 
 namespace skysock::bench::compare {
 namespace {

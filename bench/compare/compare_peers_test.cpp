@@ -51,6 +51,19 @@ TEST(ComparePeers, MeasuresStreamsFromTheServer) { expect_figures("blast_fast,bl
 TEST(ComparePeers, MeasuresDatagrams) { expect_figures("udp_echo_64x64B"); }
 TEST(ComparePeers, MeasuresConnectionsThatTheServerMakes) { expect_figures("connect_out"); }
 
+TEST(ComparePeers, HoldsConnectionsThatSayNothing) {
+  const Ended done =
+      run("--compare-peers --placement free --rounds 1 --slice 0.1 --no-syscalls "
+          "--only skysock_workers0 --scenario held_idle");
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  for (const auto& server : done.json["scenarios"][0]["servers"]) {
+    EXPECT_GE(server["slices"][0]["wall_s"], 0.1) << server;
+    EXPECT_EQ(server["slices"][0]["operations"], 0);
+    EXPECT_TRUE(server["ratio_to_plain_epoll"].is_null()) << server;
+    EXPECT_GT(server["rss_bytes_per_connection"], 0) << server;
+  }
+}
+
 TEST(ComparePeers, MeasuresABroadcastAndHowLongNewcomersWaitMeanwhile) {
   const Ended done =
       run("--compare-peers --placement free --rounds 3 --slice 0.05 --no-syscalls "
@@ -116,6 +129,7 @@ TEST(ComparePeers, ARecordSaysWhetherTheMachineWasBusyAndCanDoWithoutSlices) {
   EXPECT_EQ(done.output.find("the machine was busy") != std::string::npos,
             !done.json["busy"].empty());
   EXPECT_GE(done.json["stolen_share"], 0);
+  EXPECT_GT(done.json["took_s"], 0.03);
   EXPECT_FALSE(done.json["scenarios"][0]["servers"][0].contains("slices"));
 }
 

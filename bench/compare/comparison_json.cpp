@@ -62,7 +62,11 @@ ordered_json value_or_null(const std::optional<Value>& value) {
   return value ? ordered_json(*value) : ordered_json(nullptr);
 }
 
-ordered_json server_json(const Measured& server, const Summary& summary) {
+ordered_json datagrams_json(const load::UdpTroubles& troubles) {
+  return {{"lost", troubles.lost}, {"late", troubles.late}, {"duplicates", troubles.duplicates}};
+}
+
+ordered_json server_json(const Measured& server, const Scenario& scenario, const Summary& summary) {
   ordered_json json = {{"name", server.name},
                        {"command", server.command},
                        {"cpu_us_per_operation_p10", summary.cpu_us_per_operation_p10},
@@ -82,6 +86,9 @@ ordered_json server_json(const Measured& server, const Summary& summary) {
   }
   if (server.latencies.probes.count() > 0) {
     json["accept_latency_us"] = latency_json(server.latencies.probes);
+  }
+  if (scenario.kind == LoadKind::udp_echo) {
+    json["datagrams"] = datagrams_json(server.latencies.datagrams);
   }
   if (server.calls) json["syscalls_per_operation"] = calls_per_operation_json(*server.calls);
   return json;
@@ -109,7 +116,7 @@ ordered_json comparison_json(const Comparison& comparison, bool with_slices) {
                        {"ratios", ordered_json::array()}};
   for (const Measured& server : comparison.servers) {
     json["servers"].push_back(
-        server_json(server, summarise(server, comparison.servers.front(), scenario)));
+        server_json(server, scenario, summarise(server, comparison.servers.front(), scenario)));
     if (with_slices) json["servers"].back()["slices"] = slices_json(server);
   }
   for (const Against& pair : against_of(comparison)) {

@@ -27,6 +27,7 @@ struct Column {
 
 bool always(const Scenario&) { return true; }
 bool when_open(const Scenario& scenario) { return scenario.kind == LoadKind::open_loop; }
+bool when_udp(const Scenario& scenario) { return scenario.kind == LoadKind::udp_echo; }
 bool when_broadcast(const Scenario& scenario) { return scenario.kind == LoadKind::broadcast; }
 
 std::string latency(const LatencyHistogram& histogram, double share) {
@@ -58,6 +59,9 @@ std::string load_cpu_cell(const Row& row) {
   return fmt::format("{:.0f} %{}", 100 * row.summary.load_cpu_share,
                      row.summary.limits.empty() ? ' ' : '!');
 }
+std::string lost_cell(const Row& row) {
+  return std::to_string(row.server.latencies.datagrams.lost);
+}
 std::string memory_cell(const Row& row) {
   if (!row.server.rss_bytes_per_connection) return "-";
   return fmt::format("{:.2f}", *row.server.rss_bytes_per_connection / 1024);
@@ -75,6 +79,7 @@ constexpr Column kColumns[] = {
     {"KiB/conn", 8, always, memory_cell},
     {"rate op/s", 10, when_open, intended_cell},
     {"late p99 us", 11, when_open, percentile_cell<&Latencies::lateness, 990>},
+    {"lost", 5, when_udp, lost_cell},
     {"accept p50 us", 13, when_broadcast, percentile_cell<&Latencies::probes, 500>},
     {"accept p99 us", 13, when_broadcast, percentile_cell<&Latencies::probes, 990>}};
 

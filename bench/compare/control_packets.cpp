@@ -12,10 +12,10 @@
 #include "bench/compare/option_server.hpp"
 #include "bench/compare/options.hpp"
 #include "bench/compare/progress.hpp"
-#include "bench/compare/record.hpp"
 #include "bench/compare/rounds.hpp"
 #include "bench/compare/statistics.hpp"
 #include "bench/peers/bare_pipe.hpp"
+#include "bench/run_record.hpp"
 #include "core/base/check.hpp"
 
 namespace skysock::bench::compare {

@@ -10,8 +10,8 @@
 #include "bench/compare/memory_table.hpp"
 #include "bench/compare/options.hpp"
 #include "bench/compare/progress.hpp"
-#include "bench/compare/record.hpp"
 #include "bench/load/echo_load.hpp"
+#include "bench/run_record.hpp"
 #include "core/net/socket_server.hpp"
 #include "core/sys/linux.hpp"
 

@@ -50,8 +50,10 @@ class Adapter : public ScenarioLoad {
  private:
   void collect(Latencies& latencies) const {
     if constexpr (requires { load_.latency(); }) latencies.operations.merge(load_.latency());
-    if constexpr (requires { load_.probe_latency(); })
+    if constexpr (requires { load_.probe_latency(); }) {
       latencies.probes.merge(load_.probe_latency());
+    }
+    if constexpr (requires { load_.troubles(); }) latencies.datagrams += load_.troubles();
   }
 
   Load load_;

@@ -262,6 +262,22 @@ TEST(Comparison, EveryFigureOfAServerIsInTheRecord) {
   const std::string text = comparison_text(comparison);
   EXPECT_NE(text.find("    2.00      20000 "), std::string::npos) << text;
   EXPECT_NE(text.find("calls per message, 20 messages"), std::string::npos) << text;
+  EXPECT_FALSE(record.contains("datagrams"));
+}
+
+TEST(Comparison, DatagramsThatWereNotAnsweredAreInTheRecordAndInTheTable) {
+  Comparison comparison{.scenario = choose_scenarios("udp_echo_64x64B")->front(),
+                        .servers = {measured("plain_epoll", {150})}};
+  load::UdpTroubles& datagrams = comparison.servers[0].latencies.datagrams;
+  datagrams += {.lost = 70, .late = 2, .duplicates = 1};
+  datagrams += {.lost = 7, .late = 3};
+  const auto record = comparison_json(comparison)["servers"][0]["datagrams"];
+  EXPECT_EQ(record["lost"], 77);
+  EXPECT_EQ(record["late"], 5);
+  EXPECT_EQ(record["duplicates"], 1);
+  const std::string text = comparison_text(comparison);
+  EXPECT_NE(text.find(" KiB/conn  lost\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("    77\n"), std::string::npos) << text;
 }
 
 }  // namespace

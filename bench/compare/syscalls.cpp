@@ -11,7 +11,7 @@
 #include "bench/compare/count_calls.hpp"
 #include "bench/compare/options.hpp"
 #include "bench/compare/progress.hpp"
-#include "bench/compare/record.hpp"
+#include "bench/run_record.hpp"
 
 namespace skysock::bench::compare {
 namespace {

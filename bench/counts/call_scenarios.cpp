@@ -48,12 +48,20 @@ bool round_trips(lua_State* L, std::uint64_t count) {
 Outcome<void> timer_add_take(const Scenario& /*scenario*/, std::uint64_t operations) {
   constexpr std::uint64_t kWaiting = 1'000;
   TimerQueue queue;
-  for (std::uint64_t number = 0; number < kWaiting; ++number) queue.add(time_of(number), {});
+  // The session says when a timer is due.
+  const auto session_of = [](TimerQueue::Time when) {
+    return static_cast<Session>(when.time_since_epoch().count());
+  };
+  const auto add = [&](TimerQueue::Time when) { queue.add(when, {.session = session_of(when)}); };
+  for (std::uint64_t number = 0; number < kWaiting; ++number) add(time_of(number));
+  TimerQueue::Time before;
   const auto expire_and_add = [&](std::uint64_t count) {
     for (std::uint64_t done = 0; done < count; ++done) {
       const auto now = queue.next();
-      if (!now || !queue.take_due(*now)) return false;
-      queue.add(*now + time_of(done + kWaiting).time_since_epoch(), {});
+      const auto due = now ? queue.take_due(*now) : std::nullopt;
+      if (!due || due->session != session_of(*now) || *now < before) return false;
+      before = *now;
+      add(*now + time_of(done + kWaiting).time_since_epoch());
     }
     return queue.size() == kWaiting;
   };

@@ -8,12 +8,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bench/counts/comparison.hpp"
 #include "bench/counts/counting.hpp"
 #include "bench/counts/scenario.hpp"
 #include "bench/exit_code.hpp"
 #include "bench/facts.hpp"
+#include "bench/run_record.hpp"
+#include "bench/settings.hpp"
 
 namespace skysock::bench::counts {
 namespace {
@@ -186,9 +190,12 @@ int run(const CountsOptions& options) {
   counted->record.reason = options.reason;
   for (const auto& [flag, path] :
        {std::pair{"--json", options.json}, {"--update", options.update}}) {
-    if (path.empty()) continue;
-    auto written = write_record(counted->record, path);
-    if (!written) return fail(kFailed, fmt::format("{} {}", flag, written.error()));
+    nlohmann::ordered_json file = new_record("counts");
+    file["facts"].erase("tuning");  // Each scenario has its own.
+    add_record(counted->record, file);
+    if (auto kept = keep_record(std::move(file), path, flag); !kept) {
+      return fail(kFailed, kept.error());
+    }
   }
   return options.check.empty() ? kPassed : check(options, *counted, baseline);
 }
@@ -206,6 +213,8 @@ int counts_command(int argc, char** argv) {
     return app.exit(error) == 0 ? kPassed : kUsage;
   }
   if (const int code = prepare(options); code >= 0) return code;
+  settings() = {.placement = place("same-cpu").value_or(Placement{.name = "free"}),
+                .source_dir = SKYSOCK_SOURCE_DIR};
   return run(options);
 }
 

@@ -53,15 +53,10 @@ Outcome<Record> read_record(const std::string& path) {
   return parse_record(text, path);
 }
 
-Outcome<void> write_record(const Record& record, const std::string& path) {
-  const nlohmann::json json = {{"reason", record.reason},
-                               {"fingerprint", record.fingerprint},
-                               {"scenarios", record.scenarios}};
-  std::ofstream file(path);
-  file << json.dump(2) << '\n';
-  file.close();
-  if (file) return {};
-  return std::unexpected(fmt::format("'{}': cannot write: {}", path, load::errno_text(errno)));
+void add_record(const Record& record, nlohmann::ordered_json& file) {
+  file["reason"] = record.reason;
+  file["fingerprint"] = record.fingerprint;
+  file["scenarios"] = record.scenarios;
 }
 
 }  // namespace skysock::bench::counts

@@ -4,6 +4,7 @@
 // well.
 
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "bench/load/outcome.hpp"
@@ -27,6 +28,7 @@ struct Record {
 load::Outcome<Record> parse_record(const std::string& text, const std::string& path);
 /// Error: names the file and what was expected in it.
 load::Outcome<Record> read_record(const std::string& path);
-load::Outcome<void> write_record(const Record& record, const std::string& path);
+/// Into the object that becomes the file.
+void add_record(const Record& record, nlohmann::ordered_json& file);
 
 }  // namespace skysock::bench::counts

@@ -123,7 +123,14 @@ std::vector<std::string> busy_because(const Disturbance& disturbed) {
 }
 
 QuietWatch::QuietWatch()
-    : load_average_(load_average()), start_(read_cpu_time()), own_at_start_(own_cpu_time()) {}
+    : began_(std::chrono::steady_clock::now()),
+      load_average_(load_average()),
+      start_(read_cpu_time()),
+      own_at_start_(own_cpu_time()) {}
+
+std::chrono::duration<double> QuietWatch::took() const {
+  return std::chrono::steady_clock::now() - began_;
+}
 
 std::optional<Disturbance> QuietWatch::disturbed() const {
   const auto now = read_cpu_time();

@@ -54,12 +54,15 @@ class QuietWatch {
   QuietWatch();
 
   [[nodiscard]] std::optional<double> load_average_at_start() const { return load_average_; }
+  /// Since construction.
+  [[nodiscard]] std::chrono::duration<double> took() const;
   /// Since construction; children count when they have been waited for. None: /proc does not say.
   [[nodiscard]] std::optional<Disturbance> disturbed() const;
   /// Why the figures are to be distrusted, in words; empty: the machine was quiet.
   [[nodiscard]] std::vector<std::string> busy() const;
 
  private:
+  std::chrono::steady_clock::time_point began_;
   std::optional<double> load_average_;
   std::optional<CpuTime> start_;
   std::uint64_t own_at_start_;

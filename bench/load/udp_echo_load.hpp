@@ -37,6 +37,13 @@ struct UdpTroubles {
   std::uint64_t lost = 0;        ///< No answer within the timeout, and replaced by a new one.
   std::uint64_t late = 0;        ///< Answers to those.
   std::uint64_t duplicates = 0;  ///< Answers to what was answered before.
+
+  UdpTroubles& operator+=(const UdpTroubles& other) {
+    lost += other.lost;
+    late += other.late;
+    duplicates += other.duplicates;
+    return *this;
+  }
 };
 
 /// Ping-pong over UDP: each socket sends a datagram, waits for it to come back, checks every byte,

@@ -100,8 +100,9 @@ class Channel {
     requires std::same_as<Kind<LinuxSys>, RingChannel<LinuxSys>>
   {
     const ChannelCounters counters = channel_.counters();
-    state.counters["signals_per_1000"] = 1e3 * static_cast<double>(counters.signals) / packets;
-    state.counters["full_waits_per_1000"] =
+    state.counters["signals_per_1000_packets"] =
+        1e3 * static_cast<double>(counters.signals) / packets;
+    state.counters["full_waits_per_1000_packets"] =
         1e3 * static_cast<double>(counters.full_waits) / packets;
   }
 

@@ -95,7 +95,7 @@ void BM_Mailbox(benchmark::State& state) {
   if (!right) return fail(state, "messages were refused, lost or out of order");
   const std::int64_t messages = kBatch * static_cast<std::int64_t>(state.iterations());
   state.SetItemsProcessed(messages);
-  state.counters["wakeups_per_1000"] =
+  state.counters["wakeups_per_1000_messages"] =
       1e3 * static_cast<double>(turns) / static_cast<double>(messages);
 }
 

@@ -26,6 +26,10 @@ void BM_TimerAddCancel(benchmark::State& state) {
   Prng random(1);
   TimerQueue queue;
   fill(queue, state.range(0), random);
+  const TimerId early = queue.add(TimerQueue::Time::min(), {});
+  if (!queue.cancel(early) || queue.cancel(early) || queue.take_due(TimerQueue::Time::min())) {
+    return fail(state, "a cancelled timer was still there");
+  }
   for (auto _ : state) {
     const TimerId timer = queue.add(random_time(random), {});
     if (!queue.cancel(timer)) {
@@ -33,6 +37,7 @@ void BM_TimerAddCancel(benchmark::State& state) {
       break;
     }
   }
+  if (queue.size() != static_cast<std::size_t>(state.range(0))) fail(state, "timers were lost");
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -83,7 +88,7 @@ void BM_TimerAddExpire(benchmark::State& state) {
   for (std::int64_t count = 0; count < state.range(0); ++count) {
     queue.add(random_time(random) + horizon, {});
   }
-  bool right = true;
+  bool right = add_and_expire(queue, random);
   for (auto _ : state) {
     right = right && add_and_expire(queue, random);
     if (!right) break;

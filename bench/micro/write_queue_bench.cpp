@@ -23,30 +23,31 @@ struct Flushed {
   bool right = true;
 };
 
-/// Whether a gathered part is what the stream has at `offset`: all of it, or only its ends.
-bool is_pattern(const iovec& part, std::uint64_t offset, bool whole) {
+/// Whether a gathered part is what the stream has at `offset`: its ends, and the first `whole`
+/// bytes.
+bool is_pattern(const iovec& part, std::uint64_t offset, std::size_t whole) {
   const auto* bytes = static_cast<const std::byte*>(part.iov_base);
-  if (!whole) {
-    return bytes[0] == stream_bytes(offset, 1)[0] &&
-           bytes[part.iov_len - 1] == stream_bytes(offset + part.iov_len - 1, 1)[0];
-  }
-  for (std::size_t at = 0; at < part.iov_len; at += kStreamMessageBytesMax) {
-    const std::size_t size = std::min(part.iov_len - at, kStreamMessageBytesMax);
+  const std::size_t end = std::min(part.iov_len, whole);
+  for (std::size_t at = 0; at < end; at += kStreamMessageBytesMax) {
+    const std::size_t size = std::min(end - at, kStreamMessageBytesMax);
     if (!std::ranges::equal(stream_bytes(offset + at, size), std::span(bytes + at, size))) {
       return false;
     }
   }
-  return true;
+  return bytes[0] == stream_bytes(offset, 1)[0] &&
+         bytes[part.iov_len - 1] == stream_bytes(offset + part.iov_len - 1, 1)[0];
 }
 
-/// Takes at most `part_max` bytes at a time, as a full kernel buffer does.
+/// Takes at most `part_max` bytes at a time, as a full kernel buffer does; `whole`: every byte that
+/// is taken is checked.
 Flushed flush(WriteQueue& queue, std::size_t part_max, bool whole) {
   Flushed flushed;
   std::array<iovec, kGather> room;
   while (!queue.empty()) {
     std::uint64_t offered = 0;
     for (const iovec& part : queue.gather(room)) {
-      flushed.right &= is_pattern(part, flushed.bytes + offered, whole);
+      const std::size_t checked = whole ? part_max - std::min<std::size_t>(offered, part_max) : 0;
+      flushed.right &= is_pattern(part, flushed.bytes + offered, checked);
       offered += part.iov_len;
     }
     const std::size_t taken = std::min<std::size_t>(offered, part_max);

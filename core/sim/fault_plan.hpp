@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -71,17 +72,18 @@ class FaultPlan {
   /// it. Requires: not Call::close nor Call::signal_event, which cannot fail.
   void fail_next(Call call, int errno_value, std::uint64_t after) {
     SKYSOCK_CHECK(call != Call::close && call != Call::signal_event && errno_value > 0);
-    std::uint64_t at = calls(call) + 1 + after;
-    while (planned(call, at) != faults_.end()) ++at;
-    faults_.push_back({.call = call, .at = at, .errno_value = errno_value});
+    Place place{call, calls(call) + 1 + after};
+    auto fault = faults_.lower_bound(place);
+    for (; fault != faults_.end() && fault->first == place; ++fault) ++place.second;
+    faults_.emplace_hint(fault, place, errno_value);
   }
 
   /// Counts one call; returns the errno it has to fail with, if any.
   std::optional<int> next(Call call) {
     const std::uint64_t at = ++counts_[static_cast<std::size_t>(call)];
-    const auto fault = planned(call, at);
+    const auto fault = faults_.find({call, at});
     if (fault == faults_.end()) return std::nullopt;
-    const int errno_value = fault->errno_value;
+    const int errno_value = fault->second;
     faults_.erase(fault);
     met_.emplace_back(call, errno_value);
     return errno_value;
@@ -97,20 +99,11 @@ class FaultPlan {
   [[nodiscard]] const std::vector<std::pair<Call, int>>& faults_met() const { return met_; }
 
  private:
-  struct Fault {
-    Call call;
-    std::uint64_t at;  ///< Which call of this kind, counted from 1.
-    int errno_value;
-  };
-
-  std::vector<Fault>::iterator planned(Call call, std::uint64_t at) {
-    auto fault = faults_.begin();
-    while (fault != faults_.end() && !(fault->call == call && fault->at == at)) ++fault;
-    return fault;
-  }
+  /// Which call of a kind, counted from 1.
+  using Place = std::pair<Call, std::uint64_t>;
 
   std::array<std::uint64_t, kCallCount> counts_{};
-  std::vector<Fault> faults_;
+  std::map<Place, int> faults_;  ///< By place, the errno.
   std::vector<std::pair<Call, int>> met_;
 };
 
