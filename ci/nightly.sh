@@ -22,7 +22,8 @@ exit codes
   0  every part ran and found nothing wrong
   1  something was found: a crash by a fuzzer, a random program that fails, a mismatch by the stress run, a confirmed
      regression (--against)
-  3  system calls, allocations or instructions per operation are not those of results/baseline.json (outranks 1)
+  3  system calls, allocations or instructions per operation are not those of results/baseline.json, or system calls
+     are above their budget (outranks 1)
   2  usage
   5  a part could not run, or measured nothing (outranks all)
 TEXT
@@ -84,6 +85,14 @@ build_reference() {
   (cd "$out/reference" && cmake --preset bench >/dev/null && cmake --build --preset bench --target skysock) || return 5
 }
 
+# What strace sees of whole servers, against the budgets. The counts of the part before need no strace.
+budgets() {
+  local code=0
+  "$bin/skysock-bench" --syscalls --gate --only skysock_workers0,skysock_uring --json "$out/syscalls.json" || code=$?
+  [ "$code" -ne 6 ] || { echo "nightly: the budgets were not looked at"; code=0; }
+  return "$code"
+}
+
 compare() {
   local -a sides=(--tuning-a max_events=512 --tuning-b max_events=16)
   # Each side with the service of its own tree.
@@ -110,6 +119,7 @@ ms=$((seconds * 250 / (3 * benchmarks)))
 part benchmarks "$bin/skysock-bench" --benchmark_min_time="$((ms / 1000)).$(printf %03d $((ms % 1000)))" \
   --json "$out/benchmark.json"
 part counts "$bin/skysock-bench" --counts --instructions --check results/baseline.json --json "$out/counts.json"
+part budgets budgets
 part fuzzers build/fuzz/bin/skysock-fuzz run --jobs 2 --seconds $((seconds * 12 / 100)) --seed "$seed" \
   --artifacts "$out/artifacts" --json "$out/fuzz.json"
 part simulation "$bin/skysock-sim" random --seconds $((seconds * 5 / 100)) --seed "$seed" --json "$out/sim.json" \

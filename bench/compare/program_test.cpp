@@ -22,6 +22,39 @@ TEST(Syscalls, OfThePlainServerAreThreePerMessage) {
   EXPECT_NEAR(server["calls"]["sendto"].get<double>(), 300, 1);
 }
 
+TEST(Syscalls, AreCountedInEveryKindOfScenario) {
+  // One call that has to be made for every operation; a read or a write can be for many.
+  struct Expected {
+    const char* scenario;
+    const char* call;
+    double least;
+    double most;
+  };
+  constexpr Expected kExpected[] = {
+      {"accept_rst_close", "close", 1, 1.01},   {"accept_burst", "close", 1, 1.01},
+      {"connect_out", "connect", 1, 1.1},       {"udp_echo_64x64B", "sendto", 1, 1.01},
+      {"ingest_64x64B", "recvfrom", 0.01, 1},   {"broadcast_100x64B", "sendto", 1, 1.01},
+      {"blast_fast", "sendto", 0.05, 4},        {"blast_slow", "sendto", 0.05, 4},
+      {"open_loop_50", "recvfrom", 0.05, 2.01}, {"echo_64x64B_depth16", "sendto", 0.05, 1.01}};
+  std::string names;
+  for (const Expected& expected : kExpected) {
+    names += (names.empty() ? "" : ",") + std::string(expected.scenario);
+  }
+  const Ended done =
+      run("--syscalls --placement free --only plain_epoll --operations 400 --scenario " + names);
+  if (done.exit_code == 6) GTEST_SKIP() << done.output;
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  ASSERT_EQ(done.json["scenarios"].size(), std::size(kExpected));
+  for (std::size_t at = 0; at < std::size(kExpected); ++at) {
+    const Expected& expected = kExpected[at];
+    const auto& server = done.json["scenarios"][at]["servers"][0];
+    const double made =
+        server["calls"].value(expected.call, 0.0) / server["operations"].get<double>();
+    EXPECT_GE(made, expected.least * 0.99) << expected.scenario << done.output;
+    EXPECT_LE(made, expected.most) << expected.scenario << done.output;
+  }
+}
+
 TEST(Syscalls, AGateNeedsAServerWithABudget) {
   const Ended done = run("--syscalls --placement free --gate --only plain_epoll");
   EXPECT_EQ(done.exit_code, 6);

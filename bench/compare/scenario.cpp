@@ -16,18 +16,19 @@ constexpr std::uint64_t kCountedBlocks = 16'000;  // 250 MiB; 16 send buffers ho
 
 constexpr std::uint64_t kCountedCopies = 20'000;  // Of at least 20 messages, at most 200.
 
-constexpr LoadTraits kTraits[] = {{LoadKind::echo, "echo", "message", true},
-                                  {LoadKind::open_loop, "echo", "message", false},
-                                  {LoadKind::accept, "echo", "connection", false},
-                                  {LoadKind::accept_rst, "echo", "connection", false},
-                                  {LoadKind::accept_burst, "echo", "connection", false},
-                                  {LoadKind::connect, "connect", "connection", false},
-                                  {LoadKind::ingest, "sink", "message", false},
-                                  {LoadKind::blast, "source", "block", false, kCountedBlocks},
-                                  {LoadKind::blast_slow, "source", "block", false, kCountedBlocks},
-                                  {LoadKind::broadcast, "broadcast", "copy", true, kCountedCopies},
-                                  {LoadKind::udp_echo, "udp_echo", "datagram", false},
-                                  {LoadKind::idle, "echo", "second", true, 0}};
+constexpr LoadTraits kTraits[] = {
+    {LoadKind::echo, "echo", "message", true},
+    {LoadKind::open_loop, "echo", "message", false},
+    {LoadKind::accept, "echo", "connection", false},
+    {LoadKind::accept_rst, "echo", "connection", false},
+    {LoadKind::accept_burst, "echo", "connection", false},
+    {LoadKind::connect, "connect", "connection", false},
+    {LoadKind::ingest, "sink", "message", false},
+    {LoadKind::blast, "source", "block", false, kCountedBlocks, kCountedBlocks},
+    {LoadKind::blast_slow, "source", "block", false, kCountedBlocks, kCountedBlocks},
+    {LoadKind::broadcast, "broadcast", "copy", true, kCountedCopies},
+    {LoadKind::udp_echo, "udp_echo", "datagram", false},
+    {LoadKind::idle, "echo", "second", true, 0}};
 
 // No more than the shortest accept queue in use takes, and enough to keep a server busy.
 constexpr std::size_t kAcceptsInFlight = load::kConnectGroup;

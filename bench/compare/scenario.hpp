@@ -31,8 +31,10 @@ struct LoadTraits {
   const char* operation;
   bool holds_connections;  ///< TCP connections that stay, so that each one's memory can be told.
   /// Of which system calls are counted; none: there are no operations. Enough that attaching and
-  /// detaching do not show, and more than what is sent ahead into the buffers of a kernel.
+  /// detaching do not show.
   std::uint64_t counted = 2'000;
+  /// Of fewer the calls were made before: what is sent ahead is in the buffers of the kernel.
+  std::uint64_t counted_min = 1;
 };
 
 const LoadTraits& traits_of(LoadKind kind);
