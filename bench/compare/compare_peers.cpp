@@ -89,9 +89,9 @@ void say_who_only_echoes(const CompareOptions& options, nlohmann::ordered_json& 
     });
     if (left_out == 0) continue;
     fmt::print(stderr,
-               "skysock-bench: {} is left out of {} scenarios whose server does something else "
-               "than echo: expected {{mode}} in its command\n",
-               peer.name, left_out);
+               "skysock-bench: {} is left out of {} of {} scenarios, where a server does something "
+               "else than echo over TCP: expected {{mode}} in its command\n",
+               peer.name, left_out, options.scenarios.size());
     record["only_in_echo"].push_back(peer.name);
   }
 }
