@@ -9,6 +9,10 @@ skysock=$1
 start_server "$skysock" "$2"
 port=${address##*:}
 
+# What one client asks is answered in its order.
+expect 'what one hears' "$(printf 'welcome ME\nhere: ME\nME: hi\nbye')" \
+  "$(printf '/who\nhi\n/quit\n' | "$skysock" "$3" 127.0.0.1 "$port" | sed 's/127.0.0.1:[0-9]*/ME/')"
+
 # Ours: what is written to descriptor 4 is said.
 mkfifo "$directory/lines"
 "$skysock" "$3" 127.0.0.1 "$port" <"$directory/lines" >"$directory/ours" &

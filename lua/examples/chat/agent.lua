@@ -1,9 +1,11 @@
 --- Serves one client: its frames come here from the gate, without a detour through the watchdog.
 
 local skynet = require "skynet"
+local queue = require "skynet.queue"
 local socket = require "skynet.socket"
 
 local gate, room, client
+local in_order = queue() -- What a client asks is answered in its order, also when an answer takes a while.
 
 skynet.register_protocol {
   name = "client",
@@ -25,6 +27,15 @@ local client_commands = {
   end,
 }
 
+local function serve(text)
+  local command = client_commands[text]
+  if command then
+    command()
+  else
+    skynet.send(room, "lua", "say", client, text)
+  end
+end
+
 local commands = {}
 
 function commands.start(conf)
@@ -42,12 +53,7 @@ end
 skynet.start(function()
   skynet.dispatch("client", function(_, _, text)
     skynet.ignoreret() -- The session is the fd, and nobody waits for an answer.
-    local command = client_commands[text]
-    if command then
-      command()
-    else
-      skynet.send(room, "lua", "say", client, text)
-    end
+    in_order(serve, text)
   end)
   skynet.dispatch("lua", function(session, _, cmd, ...)
     local function reply(...)

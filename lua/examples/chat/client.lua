@@ -28,12 +28,11 @@ skynet.start(function()
   end
   skynet.fork(function()
     local input = socket.stdin()
-    local line = socket.readline(input)
-    while line do
+    local line
+    repeat
+      line = socket.readline(input) or "/quit"
       socket.write(id, string.pack(">s2", line))
-      line = socket.readline(input)
-    end
-    socket.write(id, string.pack(">s2", "/quit"))
+    until line == "/quit"
   end)
   local text = read_frame(id)
   while text do
