@@ -32,7 +32,7 @@ local function serve(text)
   if command then
     command()
   else
-    skynet.send(room, "lua", "say", client, text)
+    skynet.call(room, "lua", "say", client, text)
   end
 end
 
